@@ -1,0 +1,30 @@
+//! Audits image data sets for *unlearnable examples*: pictures that carry small, class-linked perturbations which make a
+//! model learn the perturbation instead of the picture.
+//!
+//! Data flows one way, and so do the modules:
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`data`] | load: recognise a format, decode under limits, one pixel block, rewrite a copy |
+//! | [`nn`] | shared networks: operators, layers, optimisers; tensors, not files |
+//! | [`dvae`] | model: the rate-constrained VAE that disentangles the perturbation |
+//! | [`detect`] | score: one number a row from each view of the evidence |
+//! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
+//! | [`report`] | report: pure renderings of one result |
+//! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
+
+pub mod data;
+pub mod decide;
+pub mod detect;
+pub mod dvae;
+pub mod error;
+pub mod nn;
+pub mod observe;
+pub mod report;
+pub mod rng;
+
+#[cfg(feature = "lab")]
+pub mod lab;
+
+pub use error::{Error, Result};
+pub use rng::Seed;
