@@ -18,6 +18,7 @@ pub mod decide;
 pub mod detect;
 pub mod dvae;
 pub mod error;
+pub mod mixture;
 pub mod nn;
 pub mod observe;
 pub mod report;

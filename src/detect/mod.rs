@@ -1,4 +1,19 @@
-//! SCORE: one number a row from each view of the evidence. Detectors return numbers; they never judge or print.
+//! SCORE: one number a row from each view of the evidence. Views return numbers; they never judge or print.
+//!
+//! A view is a file here and a line in [`collect`].
+
+mod crossfit;
+mod energy;
+mod linalg;
+mod spectrum;
+mod template;
+
+use crate::data::Dataset;
+use crate::dvae::Disentangled;
+use crate::observe::Observer;
+use crate::{Result, Seed};
+use linalg::Rows;
+use spectrum::Spectrum;
 
 /// One view of the evidence over the readable rows, in block order.
 #[derive(Clone, Debug, PartialEq)]
@@ -7,6 +22,9 @@ pub struct View {
     pub name: &'static str,
     /// One value a readable row; higher is more suspicious.
     pub scores: Vec<f64>,
+    /// The same evidence under wrong labels, which no row can carry: the view's own null sample. Empty where the view
+    /// does not look at labels.
+    pub null: Vec<f64>,
 }
 
 /// Everything that was measured on the readable rows, in block order.
@@ -18,4 +36,48 @@ pub struct Evidence {
     pub perturbation_l2: Vec<f64>,
     /// Largest absolute value of the disentangled perturbation, in [0,1] pixel units.
     pub perturbation_linf: Vec<f64>,
+}
+
+/// Measures every view on the readable rows of `data`, which `parts` takes apart.
+///
+/// # Errors
+/// [`crate::Error::Numeric`] where a matrix cannot be factored, [`crate::Error::Interrupted`] when the observer says so.
+pub fn collect(
+    data: &Dataset,
+    parts: &Disentangled,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Evidence> {
+    let labels = data.labels();
+    let classes = data.class_names.len();
+    let dim = data.height * data.width * 3;
+    let pixels: Vec<f32> = data.pixels().iter().map(|&v| f32::from(v) / 255.0).collect();
+    let residual = pixels.iter().zip(&parts.reconstruction).map(|(x, r)| x - r).collect();
+    let mut views = Vec::new();
+    observer.stage("evidence", 4);
+    let spectrum = Spectrum::new(Rows { values: pixels, dim })?;
+    observer.progress(1);
+    views.push(energy::view(&spectrum));
+    views.push(template::view("template", &spectrum, &labels, classes, seed)?);
+    drop(spectrum);
+    observer.progress(2);
+    observer.check()?;
+    let spectrum = Spectrum::new(Rows { values: residual, dim })?;
+    observer.progress(3);
+    views.push(template::view("residual", &spectrum, &labels, classes, seed)?);
+    observer.progress(4);
+    let norms = parts.perturbation.chunks_exact(dim);
+    Ok(Evidence {
+        views,
+        perturbation_l2: norms.clone().map(l2).collect(),
+        perturbation_linf: norms.map(linf).collect(),
+    })
+}
+
+fn l2(values: &[f32]) -> f64 {
+    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+}
+
+fn linf(values: &[f32]) -> f64 {
+    f64::from(values.iter().fold(0f32, |most, v| most.max(v.abs())))
 }

@@ -1,0 +1,167 @@
+//! Clean or carrying: a two-component normal mixture over one score, with a share of its own for each class.
+//!
+//! The clean component is anchored near the standard normal law that scores under wrong labels follow, so that it stays
+//! the clean one even where every row is poisoned and no clean row is left to fit.
+
+use statrs::distribution::{Continuous, Normal};
+
+/// Where the mean of the clean component may lie: clean rows may show some honest class content.
+const CLEAN_MEAN: (f64, f64) = (-1.0, 1.5);
+/// Where its standard deviation may lie.
+const CLEAN_DEVIATION: (f64, f64) = (0.7, 1.6);
+/// Least distance between the two means, in clean standard deviations.
+const GAP: f64 = 2.0;
+/// Expectation-maximisation stops after this many rounds; it has long converged by then.
+const ROUNDS: usize = 200;
+/// Pseudo-rows that hold each class's share off zero and one.
+const PRIOR: f64 = 0.5;
+
+/// A fitted mixture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mixture {
+    /// Mean and standard deviation of the clean component.
+    pub clean: (f64, f64),
+    /// Mean and standard deviation of the carrying component.
+    pub carrying: (f64, f64),
+    /// Share of carrying rows in each class.
+    pub shares: Vec<f64>,
+}
+
+impl Mixture {
+    /// Fits to `scores` of rows with `labels` below `classes`. Empty input gives the starting point.
+    pub fn fit(scores: &[f64], labels: &[u32], classes: usize) -> Self {
+        let mut mixture = Self {
+            clean: (0.0, 1.0),
+            carrying: (4.0, 2.0),
+            shares: vec![0.1; classes],
+        };
+        for _ in 0..ROUNDS {
+            let next = mixture.step(scores, labels);
+            let moved = (next.carrying.0 - mixture.carrying.0).abs()
+                + (next.clean.0 - mixture.clean.0).abs()
+                + (next.clean.1 - mixture.clean.1).abs();
+            mixture = next;
+            if moved < 1e-6 {
+                break;
+            }
+        }
+        mixture
+    }
+
+    /// Probability that a row of `label` with `score` carries a perturbation; never falls as the score rises.
+    pub fn posterior(&self, score: f64, label: u32) -> f64 {
+        if score <= self.clean.0 {
+            // A wide carrying component would otherwise claim the far left tail too.
+            return 0.0;
+        }
+        let share = self.shares[label as usize];
+        let log = |(mean, deviation): (f64, f64)| {
+            Normal::new(mean, deviation).map_or(f64::NEG_INFINITY, |law| law.ln_pdf(score))
+        };
+        let odds = (1.0 - share).ln() + log(self.clean) - share.ln() - log(self.carrying);
+        1.0 / (1.0 + odds.min(700.0).exp())
+    }
+
+    fn step(&self, scores: &[f64], labels: &[u32]) -> Self {
+        let mut clean = Moments::default();
+        let mut carrying = Moments::default();
+        let mut held = vec![PRIOR * 0.1; self.shares.len()];
+        let mut count = vec![PRIOR; self.shares.len()];
+        for (&score, &label) in scores.iter().zip(labels) {
+            let p = self.posterior(score, label);
+            carrying.add(score, p);
+            clean.add(score, 1.0 - p);
+            held[label as usize] += p;
+            count[label as usize] += 1.0;
+        }
+        let clamp = |value: f64, (low, high): (f64, f64)| value.clamp(low, high);
+        let (mean, deviation) = clean.or(self.clean);
+        let clean = (clamp(mean, CLEAN_MEAN), clamp(deviation, CLEAN_DEVIATION));
+        let (mean, deviation) = carrying.or(self.carrying);
+        let carrying = (mean.max(clean.0 + GAP * clean.1), deviation.max(0.5));
+        let shares = held.iter().zip(&count).map(|(h, n)| h / n).collect();
+        Self {
+            clean,
+            carrying,
+            shares,
+        }
+    }
+}
+
+/// Weighted count, sum and sum of squares.
+#[derive(Default)]
+struct Moments {
+    weight: f64,
+    sum: f64,
+    squares: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64, weight: f64) {
+        self.weight += weight;
+        self.sum += weight * value;
+        self.squares += weight * value * value;
+    }
+
+    /// Mean and standard deviation, or `fallback` where less than one row has come.
+    fn or(&self, fallback: (f64, f64)) -> (f64, f64) {
+        if self.weight < 1.0 {
+            return fallback;
+        }
+        let mean = self.sum / self.weight;
+        (
+            mean,
+            (self.squares / self.weight - mean * mean).max(0.0).sqrt(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_distr::{Distribution, StandardNormal};
+
+    fn draw(n: usize, mean: f64, deviation: f64, stream: u64) -> Vec<f64> {
+        let rng = &mut crate::Seed(0).stream("mixture test", stream);
+        (0..n)
+            .map(|_| {
+                let z: f64 = StandardNormal.sample(rng);
+                mean + deviation * z
+            })
+            .collect()
+    }
+
+    #[test]
+    fn finds_the_shares_of_each_class() {
+        let mut scores = draw(2000, 0.2, 1.0, 0);
+        let mut labels = vec![0u32; 2000];
+        scores.extend(draw(500, 8.0, 2.0, 1));
+        labels.extend([0; 500]);
+        scores.extend(draw(1000, 0.2, 1.0, 2));
+        labels.extend([1; 1000]);
+        let mixture = Mixture::fit(&scores, &labels, 2);
+        assert!((mixture.shares[0] - 0.2).abs() < 0.01, "{mixture:?}");
+        assert!(mixture.shares[1] < 0.005, "{mixture:?}");
+        assert!((mixture.carrying.0 - 8.0).abs() < 0.3, "{mixture:?}");
+    }
+
+    #[test]
+    fn stays_anchored_where_every_row_carries() {
+        let scores = draw(2000, 6.0, 1.5, 3);
+        let mixture = Mixture::fit(&scores, &vec![0; 2000], 1);
+        assert!(mixture.shares[0] > 0.99, "{mixture:?}");
+    }
+
+    #[test]
+    fn the_posterior_never_falls() {
+        let mixture = Mixture {
+            clean: (0.0, 1.0),
+            carrying: (8.0, 5.0),
+            shares: vec![0.2],
+        };
+        let posteriors: Vec<f64> = (-100..200)
+            .map(|s| mixture.posterior(f64::from(s) / 10.0, 0))
+            .collect();
+        assert!(posteriors.windows(2).all(|w| w[0] <= w[1]));
+    }
+}
