@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Limits;
 use crate::decide::gate::{BadFiles, Policy};
 use crate::decide::{Allowance, Severity};
 use crate::{Error, Result, Seed};
@@ -35,6 +36,8 @@ pub struct Config {
     pub threads: Option<NonZeroUsize>,
     /// Read at most so many rows; all unless given.
     pub max_images: Option<NonZeroUsize>,
+    /// Caps on hostile files; a table `[limits]` in the file, no flags.
+    pub limits: Option<Limits>,
     /// The false-discovery rate among flagged rows, in (0, 0.5]; 0.01 unless given.
     pub fdr: Option<f64>,
     /// See [`Policy::fail_on`].
@@ -65,6 +68,7 @@ impl Config {
             format: self.format.or(fallback.format),
             threads: self.threads.or(fallback.threads),
             max_images: self.max_images.or(fallback.max_images),
+            limits: self.limits.or(fallback.limits),
             fdr: self.fdr.or(fallback.fdr),
             fail_on: self.fail_on.or(fallback.fail_on),
             max_flagged: self.max_flagged.or(fallback.max_flagged),
@@ -91,6 +95,7 @@ impl Config {
             preset: self.preset.unwrap_or_default(),
             format: self.format.unwrap_or_else(|| "auto".into()),
             max_images: self.max_images.map(NonZeroUsize::get),
+            limits: self.limits.unwrap_or_default(),
             fdr,
             policy: Policy {
                 fail_on: self.fail_on.unwrap_or(policy.fail_on),
@@ -116,6 +121,8 @@ pub struct Settings {
     pub format: String,
     /// Read at most so many rows.
     pub max_images: Option<usize>,
+    /// Caps on hostile files.
+    pub limits: Limits,
     /// The false-discovery rate among flagged rows, in (0, 0.5].
     pub fdr: f64,
     /// What the gate tolerates.

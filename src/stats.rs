@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn auc_counts_pairs() {
-        let scores = [0.3, 0.3, 0.1, 0.9, 0.3, -2.0, 0.5];
+        let scores = [0.3_f64, 0.3, 0.1, 0.9, 0.3, -2.0, 0.5];
         let truth = [true, false, false, true, true, false, false];
         let mut pairs = vec![];
         for (p, _) in truth.iter().enumerate().filter(|(_, t)| **t) {

@@ -153,7 +153,7 @@ fn skipped(record: Record, unknown: u32, wanted: usize) -> Loaded {
 
 fn loaded(record: Record, unknown: u32, limits: &Limits) -> Loaded {
     let label = record.label.unwrap_or(unknown);
-    let picture = decode_source(record.source, limits).and_then(|image| {
+    let picture = record.source.decode(limits).and_then(|image| {
         let fingerprint = row_fingerprint(image.height, image.width, label, &image.rgb);
         let size = (image.height, image.width);
         let fitted = if size.0.max(size.1) > SIDE {
@@ -184,12 +184,18 @@ fn loaded(record: Record, unknown: u32, limits: &Limits) -> Loaded {
     }
 }
 
-fn decode_source(source: Source, limits: &Limits) -> Result<Image, Reason> {
-    match source {
-        Source::File(path) => decode(&read_file(&path, limits)?, limits),
-        Source::Encoded(bytes) => decode(&bytes, limits),
-        Source::Pixels(image) => Ok(image),
-        Source::Bad(reason) => Err(reason),
+impl Source {
+    /// The picture, if it can be had within the limits.
+    ///
+    /// # Errors
+    /// The reason for the row to be unreadable.
+    pub fn decode(self, limits: &Limits) -> Result<Image, Reason> {
+        match self {
+            Self::File(path) => decode(&read_file(&path, limits)?, limits),
+            Self::Encoded(bytes) => decode(&bytes, limits),
+            Self::Pixels(image) => Ok(image),
+            Self::Bad(reason) => Err(reason),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ pub use read::{FORMATS, Format, Reader, Record, Source, open};
 pub use reason::{Defect, Reason};
 pub use sidecar::{TRUTH_FILE, read_truth, write_truth};
 pub use tree::{Entry, Tree};
-pub use write::{Copier, Edit, RowMap, rewrite};
+pub use write::{Copier, Edit, RowMap, real_path, rewrite};
 
 /// One picture: 8-bit RGB, row-major, height x width x 3. The only pixel layout in this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -48,7 +48,13 @@ impl Report {
             settings: settings.clone(),
             verdict: decision.verdict,
             reason: decision.reason.clone(),
-            gate: gate(decision, data.unreadable, data.rows, &settings.policy),
+            // Rows left out on purpose were never looked at: they must not thin out the unreadable ones.
+            gate: gate(
+                decision,
+                data.unreadable,
+                data.readable + data.unreadable,
+                &settings.policy,
+            ),
             poison_ratio: decision.ratio.into(),
             classes: decision
                 .classes
@@ -102,10 +108,14 @@ fn data(dataset: &Dataset) -> Data {
         width: dataset.width,
         rows: dataset.rows.len(),
         readable: dataset.readable().len(),
-        unreadable: count(|status| matches!(status, Status::Unreadable(_))),
+        unreadable: count(is_unreadable),
         skipped: count(|status| matches!(status, Status::Skipped(_))),
         resized: dataset.resized,
     }
+}
+
+fn is_unreadable(status: &Status) -> bool {
+    matches!(status, Status::Unreadable(_))
 }
 
 fn summarise(class: &ClassDecision, dataset: &Dataset) -> Class {
@@ -115,7 +125,7 @@ fn summarise(class: &ClassDecision, dataset: &Dataset) -> Class {
         label: class.label,
         name: names.get(class.label as usize).cloned().unwrap_or_default(),
         count: rows.clone().count(),
-        unreadable: rows.filter(|row| row.status != Status::Ok).count(),
+        unreadable: rows.filter(|row| is_unreadable(&row.status)).count(),
         flagged: class.flagged,
         ratio: class.ratio.into(),
         verdict: class.verdict,
@@ -139,7 +149,7 @@ fn distribution(name: &str, scores: &[f64]) -> ViewSummary {
 fn bad_files(dataset: &Dataset) -> Vec<BadFileGroup> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for row in &dataset.rows {
-        if let Status::Unreadable(reason) | Status::Skipped(reason) = &row.status {
+        if let Status::Unreadable(reason) = &row.status {
             let word = reason.split([' ', ':', ',', ';']).next().unwrap_or(reason);
             groups.entry(word).or_default().push(&row.id);
         }

@@ -1,10 +1,10 @@
 //! The audit folder: which files it holds, and how they come to be there whole or not at all.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Report, Timings, csv, sheet};
-use crate::data::Dataset;
+use crate::data::{Dataset, write_atomic};
 use crate::decide::Decision;
 use crate::detect::Evidence;
 use crate::{Error, Result};
@@ -92,30 +92,6 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
     (text.expect("plain structs with text keys serialise") + "\n").into_bytes()
 }
 
-/// Writes beside the target and renames, so that a reader sees the old file or the new one.
-fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = temporary().tempfile_in(folder).map_err(Error::io(path))?;
-    file.write_all(bytes).map_err(Error::io(path))?;
-    let persisted = file.persist(path).map_err(|failed| failed.error);
-    persisted.map(drop).map_err(Error::io(path))
-}
-
-/// Temporary files are private unless told otherwise; a report is as readable as any file the user writes.
-#[cfg(unix)]
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    use std::os::unix::fs::PermissionsExt;
-    let mut builder = tempfile::Builder::new();
-    builder.permissions(std::fs::Permissions::from_mode(0o666));
-    builder
-}
-
-/// Elsewhere files inherit the access of their folder.
-#[cfg(not(unix))]
-fn temporary() -> tempfile::Builder<'static, 'static> {
-    tempfile::Builder::new()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -134,15 +110,5 @@ mod tests {
         ));
         check(folder.path(), true).unwrap();
         assert!(matches!(check(&file, true), Err(Error::Exists { .. })));
-    }
-
-    #[test]
-    fn an_atomic_write_replaces_and_leaves_nothing_beside() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.txt");
-        write_atomic(&path, b"one").unwrap();
-        write_atomic(&path, b"two").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"two");
-        assert_eq!(folder.path().read_dir().unwrap().count(), 1);
     }
 }

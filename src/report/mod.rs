@@ -45,7 +45,7 @@ pub struct Report {
     pub classes: Vec<Class>,
     /// The measurements on the readable rows.
     pub views: Vec<ViewSummary>,
-    /// Rows without pixels, by reason.
+    /// Unreadable rows, by reason.
     pub bad_files: Vec<BadFileGroup>,
     /// How the flags compare with the truth, where it was given.
     pub metrics: Option<TruthMetrics>,
@@ -109,7 +109,7 @@ pub struct Class {
     pub name: String,
     /// All rows of the class.
     pub count: usize,
-    /// Rows without pixels.
+    /// Rows that could not be read.
     pub unreadable: usize,
     /// Flagged rows.
     pub flagged: usize,
@@ -138,7 +138,7 @@ pub struct ViewSummary {
     pub max: f64,
 }
 
-/// Rows without pixels that share a reason.
+/// Unreadable rows that share a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadFileGroup {
     /// The first word of the reason, such as `truncated`.

@@ -16,8 +16,6 @@ const CLASSES: usize = 20;
 pub struct Style {
     /// Colour the verdict.
     pub color: bool,
-    /// Columns of the terminal, where known.
-    pub width: Option<u16>,
 }
 
 /// The summary of `report`, whose audit folder is `folder`.
@@ -50,7 +48,7 @@ pub fn render(report: &Report, folder: &Path, style: Style) -> String {
             examples.join(", ")
         );
     }
-    let _ = writeln!(text, "\n{}", classes(report, style));
+    let _ = writeln!(text, "\n{}", classes(report));
     if report.classes.len() > CLASSES {
         let rest = report.classes.len() - CLASSES;
         let _ = writeln!(
@@ -59,7 +57,7 @@ pub fn render(report: &Report, folder: &Path, style: Style) -> String {
             super::folder::CLASSES
         );
     }
-    if let Some(table) = metrics(report, style) {
+    if let Some(table) = metrics(report) {
         let _ = writeln!(text, "\n{table}");
     }
     if let Timing::Inline(timings) = &report.timings {
@@ -114,18 +112,15 @@ fn banner(report: &Report, style: Style) -> String {
     )
 }
 
-fn classes(report: &Report, style: Style) -> Table {
-    let mut table = table(
-        &[
-            "class",
-            "rows",
-            "unreadable",
-            "flagged",
-            "poisoned share",
-            "verdict",
-        ],
-        style,
-    );
+fn classes(report: &Report) -> Table {
+    let mut table = table(&[
+        "class",
+        "rows",
+        "unreadable",
+        "flagged",
+        "poisoned share",
+        "verdict",
+    ]);
     let mut worst: Vec<_> = report.classes.iter().collect();
     if worst.len() > CLASSES {
         worst.sort_by(|a, b| b.ratio.estimate.total_cmp(&a.ratio.estimate));
@@ -149,10 +144,10 @@ fn classes(report: &Report, style: Style) -> Table {
     table
 }
 
-fn metrics(report: &Report, style: Style) -> Option<Table> {
+fn metrics(report: &Report) -> Option<Table> {
     let truth = report.metrics.as_ref()?;
     let detection = &truth.detection;
-    let mut table = table(&["against the truth", "value"], style);
+    let mut table = table(&["against the truth", "value"]);
     for (name, value) in [
         ("accuracy", detection.accuracy),
         ("recall", detection.recall),
@@ -169,15 +164,13 @@ fn metrics(report: &Report, style: Style) -> Option<Table> {
     Some(table)
 }
 
-fn table(head: &[&str], style: Style) -> Table {
+/// An empty table with this head, as wide as the terminal allows; columns after the first hold numbers.
+pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head);
-    if let Some(width) = style.width {
-        table.set_width(width);
-    }
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }

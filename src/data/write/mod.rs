@@ -133,7 +133,10 @@ fn refuse_overlap(tree: &Tree, out: &Path) -> Result<()> {
 }
 
 /// The real path of something that need not exist yet.
-fn real_path(path: &Path) -> Result<PathBuf> {
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn real_path(path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(Error::io(path))?;
     let existing = path.ancestors().find_map(|ancestor| {
         let real = fs::canonicalize(ancestor).ok()?;
