@@ -29,8 +29,8 @@ impl Field {
     /// A field around a random colour, with deviations of about `contrast` in [0,1] units.
     pub(super) fn random(contrast: f32, rng: &mut impl Rng) -> Self {
         let (low, high) = BAND;
-        // Photographs vary between smooth and busy: the power falls with an exponent between 1.6 and 2.6.
-        let tilt: f32 = rng.random_range(-0.2..0.3);
+        // Photographs vary between busy and smooth: the power falls with an exponent between 1.8 and 3.
+        let tilt: f32 = rng.random_range(-0.1..0.5);
         let grey = rng.random_range(0.25..0.75);
         let mut waves: Vec<Wave> = (0..WAVES)
             .map(|_| {
@@ -61,6 +61,15 @@ impl Field {
             let value = (wave.x * x + wave.y * y + wave.phase).cos();
             [0, 1, 2].map(|c| color[c] + value * wave.color[c])
         })
+    }
+
+    /// Lays the field over `under` where it covers `share` of the pixel at a point of the unit square.
+    pub(super) fn over(&self, under: &mut [f32; 3], share: f32, x: f32, y: f32) {
+        // Most pixels are not covered at all, and a field is what costs time.
+        if share > 1e-3 {
+            let paint = self.at(x, y);
+            *under = [0, 1, 2].map(|c| under[c] + share * (paint[c] - under[c]));
+        }
     }
 
     /// The colour around which the field varies.

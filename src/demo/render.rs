@@ -68,9 +68,10 @@ pub(super) fn picture(figure: Figure, rng: &mut impl Rng) -> Vec<u8> {
                 (column as f32 + 0.5) / SIDE as f32,
                 (row as f32 + 0.5) / SIDE as f32,
             );
-            let mut color = mix(ground.at(x, y), paint.at(x, y), pose.coverage(figure, x, y));
+            let mut color = ground.at(x, y);
+            paint.over(&mut color, pose.coverage(figure, x, y), x, y);
             if hidden {
-                color = mix(color, veil.at(x, y), veil_pose.coverage(Figure::Disk, x, y));
+                veil.over(&mut color, veil_pose.coverage(Figure::Disk, x, y), x, y);
             }
             let lit = 1.0 + light * (light_x * (x - 0.5) + light_y * (y - 0.5));
             for value in color {
@@ -91,8 +92,4 @@ fn painted_apart(ground: &Field, rng: &mut impl Rng) -> Field {
             return paint;
         }
     }
-}
-
-fn mix(under: [f32; 3], over: [f32; 3], share: f32) -> [f32; 3] {
-    [0, 1, 2].map(|c| under[c] + share * (over[c] - under[c]))
 }
