@@ -11,10 +11,12 @@
 //! | [`detect`] | score: one number a row from each view of the evidence |
 //! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
 //! | [`report`] | report: pure renderings of one result |
+//! | [`demo`] | a procedural drop made from a seed, with nothing to download |
 //! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
 
 pub mod data;
 pub mod decide;
+pub mod demo;
 pub mod detect;
 pub mod dvae;
 pub mod error;
@@ -23,9 +25,12 @@ pub mod nn;
 pub mod observe;
 pub mod report;
 pub mod rng;
+pub mod settings;
+pub mod stats;
 
 #[cfg(feature = "lab")]
 pub mod lab;
 
 pub use error::{Error, Result};
 pub use rng::Seed;
+pub use settings::{Config, Settings};

@@ -1,5 +1,31 @@
 //! LOAD: a data drop as one pixel block with labels, and copies of it.
 
+mod atomic;
+mod decode;
+mod encode;
+mod guard;
+mod inventory;
+mod limits;
+mod load;
+pub mod read;
+mod reason;
+mod resize;
+mod sidecar;
+mod tree;
+mod write;
+
+pub use atomic::write_atomic;
+pub use decode::decode;
+pub use encode::encode_png;
+pub use inventory::{ClassCount, Inventory, ReasonCount, SizeCount, inspect};
+pub use limits::Limits;
+pub use load::{LoadOptions, UNKNOWN_CLASS, load};
+pub use read::{FORMATS, Format, Reader, Record, Source, open};
+pub use reason::{Defect, Reason};
+pub use sidecar::{TRUTH_FILE, read_truth, write_truth};
+pub use tree::{Entry, Tree};
+pub use write::{Copier, Edit, RowMap, real_path, rewrite};
+
 /// One picture: 8-bit RGB, row-major, height x width x 3. The only pixel layout in this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

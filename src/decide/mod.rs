@@ -1,6 +1,11 @@
 //! DECIDE: from scores to verdict, threshold, ratio and gate. Pure: no files, no tensors, no truth.
 
+mod allowance;
+pub mod gate;
+
 use serde::{Deserialize, Serialize};
+
+pub use allowance::Allowance;
 
 /// What the drop, or one class of it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

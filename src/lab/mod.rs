@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The research side: what makes poison, to show and to test an audit on. No product module names it.
+
+pub mod attack;

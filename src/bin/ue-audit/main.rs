@@ -1,1 +1,55 @@
-fn main() {}
+//! The command line of `ue-audit`: parses, dispatches, and ends with the exit code. It sees only the public library.
+
+mod args;
+mod drop;
+mod exit;
+mod inspect;
+mod output;
+mod pipeline;
+mod progress;
+mod publish;
+mod scan;
+mod source;
+
+#[cfg(feature = "lab")]
+mod demo;
+#[cfg(feature = "lab")]
+mod poison;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+use ue_audit::decide::gate::Gate;
+
+use args::{Cli, Command};
+use progress::Console;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(&cli)));
+    let ending = match outcome {
+        Ok(Ok(gate)) => gate,
+        Ok(Err(error)) => exit::of_error(&error),
+        Err(_) => exit::of_panic(),
+    };
+    output::stderr(&format!(
+        "exit {}: {}",
+        u8::from(ending.exit),
+        ending.reason
+    ));
+    u8::from(ending.exit).into()
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Gate> {
+    let console = Console::new(&cli.global)?;
+    match &cli.command {
+        Command::Scan(args) => scan::run(args, &cli.global, &console),
+        Command::Inspect(args) => inspect::run(args, &cli.global, &console),
+        Command::Drop(args) => drop::run(args, &cli.global, &console),
+        #[cfg(feature = "lab")]
+        Command::Demo(args) => demo::run(args, &cli.global, &console),
+        #[cfg(feature = "lab")]
+        Command::Poison(args) => poison::run(args, &cli.global, &console),
+    }
+}

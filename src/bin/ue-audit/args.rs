@@ -1,0 +1,250 @@
+//! What the user may type. Each flag of a setting can also be given as `UE_AUDIT_<FLAG>` in the environment.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
+use ue_audit::decide::gate::BadFiles;
+use ue_audit::decide::{Allowance, Severity};
+use ue_audit::settings::{Config, Preset, Settings};
+
+use crate::output::Color;
+
+/// Audits image data sets for unlearnable examples.
+///
+/// Exit codes: 0 passed, 1 the gate failed, 2 could not complete, 3 nothing to scan, 4 inconclusive, 130 interrupted.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) global: Global,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Fit, score and judge a drop; write the audit; exit by the verdict.
+    Scan(ScanArgs),
+    /// Make a small drop inside the program, poison a part of it, scan it, and compare with the truth.
+    #[cfg(feature = "lab")]
+    Demo(DemoArgs),
+    /// Say what a path holds and by which rule it was recognised; no training.
+    Inspect(InspectArgs),
+    /// Copy a drop without the rows that a scan has flagged.
+    Drop(DropArgs),
+    /// Copy a drop with a part of its rows poisoned, to test an audit on.
+    #[cfg(feature = "lab")]
+    Poison(PoisonArgs),
+}
+
+/// Flags of every command.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// Seed of all randomness [default: 0].
+    #[arg(long, global = true, env = "UE_AUDIT_SEED", value_name = "N")]
+    seed: Option<u64>,
+    /// Threads to use [default: all cores]; results do not depend on it.
+    #[arg(long, global = true, env = "UE_AUDIT_THREADS", value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Settings file in TOML, with the names of the flags as keys.
+    #[arg(long, global = true, env = "UE_AUDIT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print errors, the last line and --json only.
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Tell more about the work.
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+    /// Colour the output; auto asks the terminal and NO_COLOR.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+impl Global {
+    /// The settings of a command: its own flags, then the common ones, then the file, then the defaults.
+    pub(crate) fn settings(&self, flags: Config) -> ue_audit::Result<Settings> {
+        let common = Config {
+            seed: self.seed,
+            threads: self.threads,
+            ..Config::default()
+        };
+        let file = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        flags.or(common).or(file).check()
+    }
+}
+
+/// Which data to read.
+#[derive(Args)]
+pub(crate) struct SourceArgs {
+    /// The data: a folder or one file.
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// Format of the data; recognised unless given.
+    #[arg(long, env = "UE_AUDIT_FORMAT", value_name = "NAME")]
+    format: Option<String>,
+}
+
+impl SourceArgs {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            format: self.format.clone(),
+            ..Config::default()
+        }
+    }
+}
+
+/// How to judge.
+#[derive(Args)]
+pub(crate) struct JudgeArgs {
+    /// Size of the model and length of its training [default: fast].
+    #[arg(long, env = "UE_AUDIT_PRESET", value_name = "fast|paper", value_parser = word::<Preset>)]
+    preset: Option<Preset>,
+    /// False-discovery rate among the flagged rows [default: 0.01].
+    #[arg(long, env = "UE_AUDIT_FDR", value_name = "RATE")]
+    fdr: Option<f64>,
+    /// Least severity that fails a poisoned drop [default: medium].
+    #[arg(long, env = "UE_AUDIT_FAIL_ON", value_name = "none|low|medium|high", value_parser = word::<Severity>)]
+    fail_on: Option<Severity>,
+    /// Rows of that severity that are tolerated [default: 0].
+    #[arg(long, env = "UE_AUDIT_MAX_FLAGGED", value_name = "N|P%")]
+    max_flagged: Option<Allowance>,
+    /// What an unreadable row does [default: warn].
+    #[arg(long, env = "UE_AUDIT_ON_BAD_FILES", value_name = "error|warn|skip", value_parser = word::<BadFiles>)]
+    on_bad_files: Option<BadFiles>,
+    /// Unreadable rows that are tolerated under `--on-bad-files warn` [default: 0.1%].
+    #[arg(long, env = "UE_AUDIT_MAX_UNREADABLE", value_name = "N|P%")]
+    max_unreadable: Option<Allowance>,
+}
+
+impl JudgeArgs {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            preset: self.preset,
+            fdr: self.fdr,
+            fail_on: self.fail_on,
+            max_flagged: self.max_flagged,
+            on_bad_files: self.on_bad_files,
+            max_unreadable: self.max_unreadable,
+            ..Config::default()
+        }
+    }
+}
+
+/// Where to write.
+#[derive(Args)]
+pub(crate) struct OutArgs {
+    /// Folder to write to.
+    #[arg(
+        long,
+        env = "UE_AUDIT_OUT",
+        value_name = "DIR",
+        default_value = "ue-audit-out"
+    )]
+    pub(crate) out: PathBuf,
+    /// Overwrite what is in it.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+/// Where to write a copy.
+#[derive(Args)]
+pub(crate) struct CopyArgs {
+    /// Folder for the copy.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Replace what is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ScanArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutArgs,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+    /// Scan only so many rows, spread evenly.
+    #[arg(long, env = "UE_AUDIT_MAX_IMAGES", value_name = "N")]
+    pub(crate) max_images: Option<NonZeroUsize>,
+    /// Compare with this table of sample_id,poisoned; the verdict does not see it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) truth: Option<PathBuf>,
+    /// Score with a saved model instead of fitting one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Save the fitted model.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) save_model: Option<PathBuf>,
+    /// Print the report as one line of JSON at the end of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    #[command(flatten)]
+    pub(crate) output: OutArgs,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+    /// Pictures to make.
+    #[arg(long, value_name = "N", default_value = "3000")]
+    pub(crate) rows: NonZeroUsize,
+    /// Share of them to poison.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
+    pub(crate) ratio: f64,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Look at only so many rows, spread evenly.
+    #[arg(long, env = "UE_AUDIT_MAX_IMAGES", value_name = "N")]
+    pub(crate) max_images: Option<NonZeroUsize>,
+    /// Print the inventory as one line of JSON at the end of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct DropArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The results.json of a scan of this data.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Args)]
+pub(crate) struct PoisonArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The attack.
+    #[arg(long, value_name = "NAME", value_parser = ["lsp"])]
+    pub(crate) attack: String,
+    /// Share of the readable rows to poison.
+    #[arg(long, value_name = "SHARE")]
+    pub(crate) ratio: f64,
+    /// Euclidean norm of a perturbation, pixels counted from 0 to 1.
+    #[arg(long, value_name = "L2", default_value_t = 1.0)]
+    pub(crate) budget: f64,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
+}
+
+/// A word as the settings file spells it, so that both accept the same.
+fn word<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    T::deserialize(StrDeserializer::new(text))
+}

@@ -1,0 +1,51 @@
+//! From an audit to what people get: the folder, the tables, the JSON line.
+
+use ue_audit::report::sheet::Pictures;
+use ue_audit::report::{Report, Timing, Timings, folder, terminal};
+use ue_audit::settings::Settings;
+
+use crate::args::{Global, OutArgs};
+use crate::output;
+use crate::pipeline::Audit;
+use crate::progress::Console;
+
+/// Writes the audit folder, prints the summary and, with `json`, the report; gives back the report.
+pub(crate) fn publish(
+    audit: &Audit,
+    truth: Option<&[bool]>,
+    settings: &Settings,
+    out: &OutArgs,
+    json: bool,
+    (global, console): (&Global, &Console),
+) -> anyhow::Result<Report> {
+    let Audit {
+        dataset,
+        evidence,
+        decision,
+        ..
+    } = audit;
+    let mut report = Report::new(dataset, evidence, decision, settings, truth)?;
+    let timings = Timings::new(&audit.seconds);
+    let contents = folder::Contents {
+        dataset,
+        evidence,
+        decision,
+        pictures: Pictures {
+            reconstruction: &audit.reconstruction,
+            perturbation: &audit.perturbation,
+        },
+        report: &report,
+        timings: &timings,
+    };
+    folder::write(&out.out, out.force, &contents)?;
+    console.rest();
+    report.timings = Timing::Inline(timings);
+    if !console.is_quiet() {
+        let summary = terminal::render(&report, &out.out, global.color.style());
+        output::stdout(&summary)?;
+    }
+    if json {
+        output::json(&report)?;
+    }
+    Ok(report)
+}

@@ -1,0 +1,31 @@
+//! What all commands that read data do first: threads, reader, rows.
+
+use anyhow::Context;
+use ue_audit::data::{LoadOptions, Reader, open};
+use ue_audit::settings::Settings;
+
+use crate::args::SourceArgs;
+
+/// Starts the thread pool on which all the work runs.
+pub(crate) fn use_threads(settings: &Settings) -> anyhow::Result<()> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(settings.threads.unwrap_or(0))
+        .build_global()
+        .context("cannot start the threads")
+}
+
+/// Opens the data.
+pub(crate) fn reader(
+    source: &SourceArgs,
+    settings: &Settings,
+) -> ue_audit::Result<Box<dyn Reader>> {
+    open(&source.path, &settings.format, &settings.limits)
+}
+
+/// Which rows to load, under which caps.
+pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
+    LoadOptions {
+        limits: settings.limits,
+        max_rows: settings.max_images,
+    }
+}

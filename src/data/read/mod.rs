@@ -1,0 +1,147 @@
+//! The formats that can be read. A new one is a file here (and one in `write`) and a line in [`FORMATS`].
+
+mod cifar;
+mod image_folder;
+mod label_column;
+mod parquet;
+
+use std::path::{Path, PathBuf};
+
+pub(super) use self::cifar::{Cifar, Records};
+pub(super) use self::image_folder::ImageFolder;
+pub(super) use self::parquet::{BYTES, Parquet, Shard, bytes_of};
+
+use super::reason::Reason;
+use super::tree::{Entry, Tree};
+use super::write::Copier;
+use super::{Image, Limits};
+use crate::{Error, Result};
+
+/// One way in which data sets are stored.
+pub struct Format {
+    /// Name, as in `--format`.
+    pub name: &'static str,
+    /// What is recognised and how it is read, in words for a person.
+    pub rule: &'static str,
+    /// Whether a file belongs to the format; a path is recognised by one file that does. All others are side files.
+    pub claims: fn(&Entry) -> bool,
+    open: fn(Tree, &Limits) -> Result<Box<dyn Reader>>,
+}
+
+/// Every format, in the order in which they are listed to the user.
+pub static FORMATS: &[Format] = &[image_folder::FORMAT, parquet::FORMAT, cifar::FORMAT];
+
+/// Where the pixels of a row are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// In a file of their own, encoded.
+    File(PathBuf),
+    /// At hand, encoded.
+    Encoded(Vec<u8>),
+    /// At hand, decoded.
+    Pixels(Image),
+    /// Nowhere.
+    Bad(Reason),
+}
+
+/// One row as stored, before its pixels are decoded.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Stable name of the row; see [`Row::id`](super::Row::id).
+    pub id: String,
+    /// Index into [`Reader::class_names`]; `None` if the row names no class, and then the source is [`Source::Bad`].
+    pub label: Option<u32>,
+    /// Where the pixels are.
+    pub source: Source,
+}
+
+/// A data set on disk whose container was understood; its pictures are not decoded yet.
+pub trait Reader: Sync {
+    /// The format that recognised it.
+    fn format(&self) -> &'static Format;
+    /// The files at the scanned path.
+    fn tree(&self) -> &Tree;
+    /// Name of each class.
+    fn class_names(&self) -> &[String];
+    /// How many rows there are, bad ones included.
+    fn rows(&self) -> usize;
+    /// The rows, in sample order; exactly [`Reader::rows`] of them unless there is an error.
+    fn records(&self) -> Box<dyn Iterator<Item = Result<Record>> + '_>;
+    /// Writes the rows into `copy`, asking it for the edit of each, in sample order. Side files are not its business.
+    ///
+    /// # Errors
+    /// Those of reading, of writing, and of the edit.
+    fn rewrite(&self, copy: &mut Copier<'_>) -> Result<()>;
+}
+
+/// Opens a folder or one file, as the format called `format` or, with `"auto"`, as the only one that recognises it.
+/// Everything under the path is one drop: to scan one split, pass its folder or file.
+///
+/// # Errors
+/// [`Error::Empty`] if there is no file or no row, [`Error::Input`] if no format or more than one recognises the path or
+/// the container is broken, [`Error::Settings`] for an unknown format, [`Error::Io`].
+pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader>> {
+    let tree = Tree::list(path)?;
+    let empty = |problem: String| Error::Empty {
+        path: path.into(),
+        problem,
+    };
+    if tree.entries().is_empty() {
+        return Err(empty("the folder holds no file".into()));
+    }
+    let format = match format {
+        "auto" => recognise(&tree)?,
+        name => named(name)?,
+    };
+    if !tree.entries().iter().any(format.claims) {
+        return Err(empty(format!(
+            "no file fits {}: {}",
+            format.name, format.rule
+        )));
+    }
+    let reader = (format.open)(tree, limits)?;
+    if reader.rows() == 0 {
+        return Err(empty(format!("{} without a row", format.name)));
+    }
+    Ok(reader)
+}
+
+fn named(name: &str) -> Result<&'static Format> {
+    let known = || FORMATS.iter().map(|format| format.name);
+    FORMATS
+        .iter()
+        .find(|format| format.name == name)
+        .ok_or_else(|| Error::Settings {
+            name: "--format",
+            problem: format!(
+                "{name} is not known; use auto, {}",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+        })
+}
+
+fn recognise(tree: &Tree) -> Result<&'static Format> {
+    let fitting: Vec<&Format> = FORMATS
+        .iter()
+        .filter(|format| tree.entries().iter().any(format.claims))
+        .collect();
+    match fitting[..] {
+        [format] => Ok(format),
+        [] => {
+            let rules: Vec<_> = FORMATS
+                .iter()
+                .map(|format| format!("{} ({})", format.name, format.rule))
+                .collect();
+            let problem = format!("not a recognised data set; tried {}", rules.join("; "));
+            Err(Error::input(tree.root(), problem))
+        }
+        _ => {
+            let names: Vec<_> = fitting.iter().map(|format| format.name).collect();
+            let problem = format!(
+                "holds files of several formats; choose with --format {}",
+                names.join(" or ")
+            );
+            Err(Error::input(tree.root(), problem))
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! Parquet files as Hugging Face `datasets` writes them: pictures encoded in cells, shards side by side.
+//!
+//! The picture column is a struct with a binary field `bytes` (and mostly a text field `path`), under any name, or else
+//! a plain binary column. The label column is described in `label_column`. All shards under the path are one drop, in
+//! the order of their names, whatever split their names speak of.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::ParquetMetaData;
+
+use super::label_column::{self, Features, LabelColumn};
+use super::{Format, Reader, Record, Source};
+use crate::data::Limits;
+use crate::data::guard::catch_panic;
+use crate::data::reason::{Defect, Reason};
+use crate::data::tree::{Entry, Tree};
+use crate::data::write::Copier;
+use crate::{Error, Result};
+
+pub(super) const FORMAT: Format = Format {
+    name: "parquet",
+    rule: "Parquet files (.parquet) with a picture column, struct<bytes, path> or binary, and a label column",
+    claims: |entry| entry.extension() == "parquet",
+    open: |tree, limits| Ok(Box::new(Parquet::open(tree, limits)?)),
+};
+
+/// The field of a picture struct that holds the encoded bytes.
+pub(in crate::data) const BYTES: &str = "bytes";
+
+/// Rows decoded at a time: few, since each may be as large as the limits allow.
+const BATCH: usize = 64;
+
+/// One Parquet file, its footer read.
+pub(in crate::data) struct Shard {
+    /// Path relative to the root.
+    pub(in crate::data) id: String,
+    /// Where it lies.
+    pub(in crate::data) path: PathBuf,
+    /// Column of the pictures.
+    pub(in crate::data) image: usize,
+    footer: ArrowReaderMetadata,
+    labels: Vec<Result<u32, Reason>>,
+}
+
+/// One or more shards with the same classes.
+pub(in crate::data) struct Parquet {
+    tree: Tree,
+    class_names: Vec<String>,
+    shards: Vec<Shard>,
+}
+
+impl Parquet {
+    fn open(tree: Tree, limits: &Limits) -> Result<Self> {
+        let mut shards = Vec::new();
+        let mut cells = Vec::new();
+        let mut chosen: Option<LabelColumn> = None;
+        for entry in tree
+            .entries()
+            .iter()
+            .filter(|&entry| (FORMAT.claims)(entry))
+        {
+            let path = tree.path(entry);
+            let (shard, label) = Shard::open(entry, path)?;
+            if chosen
+                .as_ref()
+                .is_some_and(|first| first.name != label.name || first.names != label.names)
+            {
+                let problem =
+                    "its label column or class names differ from those of the shards before it";
+                return Err(Error::input(&shard.path, problem));
+            }
+            cells.push(shard.label_cells(label.index)?);
+            chosen = Some(label);
+            shards.push(shard);
+        }
+        let declared = chosen.as_ref().and_then(|column| column.names.as_deref());
+        let (class_names, labels) = label_column::labels(&cells.concat(), declared);
+        if class_names.len() > limits.max_classes {
+            let problem = format!(
+                "column {} has {} distinct values, more than a label column may have ({})",
+                chosen.map(|column| column.name).unwrap_or_default(),
+                class_names.len(),
+                limits.max_classes
+            );
+            return Err(Error::input(tree.root(), problem));
+        }
+        let mut labels = labels.into_iter();
+        for (shard, cells) in shards.iter_mut().zip(&cells) {
+            shard.labels = labels.by_ref().take(cells.len()).collect();
+        }
+        Ok(Self {
+            tree,
+            class_names,
+            shards,
+        })
+    }
+
+    /// The files, in sample order.
+    pub(in crate::data) fn shards(&self) -> &[Shard] {
+        &self.shards
+    }
+}
+
+impl Shard {
+    fn open(entry: &Entry, path: PathBuf) -> Result<(Self, LabelColumn)> {
+        if let Some(reason) = &entry.trouble {
+            return Err(Error::input(path, reason.to_string()));
+        }
+        let file = File::open(&path).map_err(Error::io(&path))?;
+        let footer = catch_panic(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
+            .map_err(|message| broken(&path, message))?
+            .map_err(|error| broken(&path, error))?;
+        let schema = footer.schema();
+        let features = Features::of(schema);
+        let columns = || {
+            let names: Vec<_> = schema
+                .fields()
+                .iter()
+                .map(|field| field.name().as_str())
+                .collect();
+            names.join(", ")
+        };
+        let image = image_column(schema, &features).ok_or_else(|| {
+            let problem = format!(
+                "no column, or no single column, holds pictures; there are {}",
+                columns()
+            );
+            Error::input(&path, problem)
+        })?;
+        let label = label_column::choose(schema, &features).ok_or_else(|| {
+            let problem = format!(
+                "no column holds labels, such as `label`; there are {}",
+                columns()
+            );
+            Error::input(&path, problem)
+        })?;
+        let shard = Self {
+            id: entry.id.clone(),
+            path,
+            image,
+            footer,
+            labels: Vec::new(),
+        };
+        Ok((shard, label))
+    }
+
+    /// The schema, with its metadata.
+    pub(in crate::data) fn schema(&self) -> SchemaRef {
+        self.footer.schema().clone()
+    }
+
+    /// The footer.
+    pub(in crate::data) fn metadata(&self) -> &ParquetMetaData {
+        self.footer.metadata()
+    }
+
+    /// All columns, or one, batch after batch.
+    pub(in crate::data) fn batches(&self, column: Option<usize>) -> Result<Batches<'_>> {
+        let file = File::open(&self.path).map_err(Error::io(&self.path))?;
+        let descriptor = self.footer.parquet_schema();
+        let mask = match column {
+            Some(column) => ProjectionMask::roots(descriptor, [column]),
+            None => ProjectionMask::all(),
+        };
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.footer.clone());
+        let builder = builder.with_projection(mask).with_batch_size(BATCH);
+        let reader = catch_panic(|| builder.build())
+            .map_err(|message| broken(&self.path, message))?
+            .map_err(|error| broken(&self.path, error))?;
+        Ok(Batches {
+            path: &self.path,
+            reader: Some(reader),
+        })
+    }
+
+    fn label_cells(&self, column: usize) -> Result<Vec<label_column::Value>> {
+        let mut cells = Vec::new();
+        for batch in self.batches(Some(column))? {
+            let batch = batch?;
+            let values = catch_panic(|| label_column::values(batch.column(0)))
+                .map_err(|message| broken(&self.path, message))?;
+            cells.extend(values.ok_or_else(|| broken(&self.path, "unknown type of label"))?);
+        }
+        Ok(cells)
+    }
+
+    fn records(&self) -> Result<impl Iterator<Item = Result<Record>>> {
+        let batches = self.batches(Some(self.image))?;
+        let mut labels = self.labels.iter();
+        Ok(batches
+            .flat_map(|batch| match batch {
+                Ok(batch) => sources(batch.column(0)).into_iter().map(Ok).collect(),
+                Err(error) => vec![Err(error)],
+            })
+            .enumerate()
+            .map(move |(row, source)| {
+                let (label, source) = match (labels.next(), source?) {
+                    (Some(Ok(label)), source) => (Some(*label), source),
+                    (Some(Err(reason)), _) => (None, Source::Bad(reason.clone())),
+                    (None, _) => return Err(broken(&self.path, "more pictures than labels")),
+                };
+                Ok(Record {
+                    id: format!("{}#{row}", self.id),
+                    label,
+                    source,
+                })
+            }))
+    }
+}
+
+/// Record batches of a shard; an error or a panic of the decoder ends them.
+pub(in crate::data) struct Batches<'a> {
+    path: &'a Path,
+    reader: Option<ParquetRecordBatchReader>,
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut reader = self.reader.take()?;
+        let next: Option<Result<RecordBatch, ArrowError>> = match catch_panic(|| reader.next()) {
+            Ok(next) => next,
+            Err(message) => return Some(Err(broken(self.path, message))),
+        };
+        match next? {
+            Ok(batch) => {
+                self.reader = Some(reader);
+                Some(Ok(batch))
+            }
+            Err(error) => Some(Err(broken(self.path, error))),
+        }
+    }
+}
+
+fn broken(path: &Path, cause: impl std::fmt::Display) -> Error {
+    Error::input(
+        path,
+        format!("not a usable Parquet file ({cause}); fetch or write it again"),
+    )
+}
+
+/// The only column that the metadata calls a picture, or the only struct with `bytes`, or the only binary column; among
+/// several the one called `image` or `img`.
+fn image_column(schema: &Schema, features: &Features) -> Option<usize> {
+    let is_struct = |kind: &DataType| match kind {
+        DataType::Struct(fields) => fields
+            .iter()
+            .any(|field| field.name() == BYTES && field.data_type().is_binary()),
+        _ => false,
+    };
+    let fields = || schema.fields().iter().enumerate();
+    let only = |fits: &dyn Fn(&str, &DataType) -> bool| {
+        let found: Vec<_> = fields()
+            .filter(|(_, field)| fits(field.name(), field.data_type()))
+            .collect();
+        match found[..] {
+            [(index, _)] => Some(index),
+            _ => found
+                .iter()
+                .find(|(_, field)| matches!(field.name().as_str(), "image" | "img"))
+                .map(|&(index, _)| index),
+        }
+    };
+    only(&|name, kind| features.is(name, "Image") && (is_struct(kind) || kind.is_binary()))
+        .or_else(|| only(&|_, kind| is_struct(kind)))
+        .or_else(|| only(&|_, kind| kind.is_binary()))
+}
+
+/// The binary cells of a picture column: the column itself or the field `bytes` of its structs.
+fn encoded(column: &ArrayRef) -> Option<&ArrayRef> {
+    match column.as_struct_opt() {
+        Some(cells) => cells.column_by_name(BYTES),
+        None => Some(column),
+    }
+}
+
+/// The bytes of cell `row` of a binary column of any width; `None` if null.
+pub(in crate::data) fn bytes_of(column: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if column.is_null(row) {
+        return None;
+    }
+    match column.data_type() {
+        DataType::Binary => Some(column.as_binary::<i32>().value(row)),
+        DataType::LargeBinary => Some(column.as_binary::<i64>().value(row)),
+        DataType::BinaryView => Some(column.as_binary_view().value(row)),
+        _ => None,
+    }
+}
+
+fn sources(column: &ArrayRef) -> Vec<Source> {
+    let cell = |row: usize| {
+        let bytes = if column.is_null(row) {
+            None
+        } else {
+            encoded(column).and_then(|cells| bytes_of(cells, row))
+        };
+        match bytes {
+            Some(bytes) => Source::Encoded(bytes.to_vec()),
+            None => Source::Bad(
+                Defect::Missing.because("the cell holds no bytes; outside files are not read"),
+            ),
+        }
+    };
+    (0..column.len()).map(cell).collect()
+}
+
+impl Reader for Parquet {
+    fn format(&self) -> &'static Format {
+        &FORMAT
+    }
+
+    fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    fn rows(&self) -> usize {
+        self.shards.iter().map(|shard| shard.labels.len()).sum()
+    }
+
+    fn records(&self) -> Box<dyn Iterator<Item = Result<Record>> + '_> {
+        Box::new(self.shards.iter().flat_map(|shard| {
+            let (records, failed) = match shard.records() {
+                Ok(records) => (Some(records), None),
+                Err(error) => (None, Some(Err(error))),
+            };
+            records.into_iter().flatten().chain(failed)
+        }))
+    }
+
+    fn rewrite(&self, copy: &mut Copier<'_>) -> Result<()> {
+        crate::data::write::parquet(self, copy)
+    }
+}

@@ -1,0 +1,99 @@
+//! The one place where a perturbation is bounded, added to pixels and stored as bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Relative slack for the rounding of f32 sums.
+const SLACK: f64 = 1e-5;
+
+/// What the perturbation of one picture may be, in [0,1] pixel units. It binds before clipping to the range of pixels,
+/// which only ever shortens a perturbation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Budget {
+    /// Largest Euclidean norm.
+    L2(f64),
+}
+
+impl Budget {
+    /// Checks one picture's perturbation.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] if it is over the budget or not finite.
+    pub fn check(self, delta: &[f32]) -> Result<()> {
+        let Self::L2(limit) = self;
+        let norm = delta
+            .iter()
+            .map(|&v| f64::from(v).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        if norm <= limit * (1.0 + SLACK) {
+            return Ok(());
+        }
+        Err(Error::Numeric {
+            stage: "attack",
+            problem: format!("a perturbation of norm {norm} is over the budget {limit}"),
+        })
+    }
+}
+
+/// How a real pixel value becomes a byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Storage {
+    /// To the nearest level.
+    #[default]
+    Round,
+    /// To the level below, as the reference loaders do. It darkens a poisoned row by half a level on average, which gives
+    /// the row away.
+    Truncate,
+}
+
+/// Adds `delta` to the bytes of one picture, after checking it against `budget`.
+///
+/// # Errors
+/// As [`Budget::check`]; the picture is then unchanged.
+///
+/// # Panics
+/// If the lengths differ: a defect in the caller.
+pub fn apply(rgb: &mut [u8], delta: &[f32], budget: Budget, storage: Storage) -> Result<()> {
+    assert_eq!(rgb.len(), delta.len(), "a value for each byte");
+    budget.check(delta)?;
+    for (byte, &value) in rgb.iter_mut().zip(delta) {
+        let level = (f32::from(*byte) + 255.0 * value).clamp(0.0, 255.0);
+        *byte = match storage {
+            Storage::Round => level.round(),
+            Storage::Truncate => level.floor(),
+        } as u8;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn both_signs_are_added_clipped_and_stored() {
+        let delta = [0.6, -0.6, 2.0, -2.0].map(|levels: f32| levels / 255.0);
+        let budget = Budget::L2(1.0);
+        let mut rgb = [100, 100, 254, 1];
+        apply(&mut rgb, &delta, budget, Storage::Round).unwrap();
+        assert_eq!(rgb, [101, 99, 255, 0]);
+        let mut rgb = [100, 100, 254, 1];
+        apply(&mut rgb, &delta, budget, Storage::Truncate).unwrap();
+        assert_eq!(rgb, [100, 99, 255, 0]);
+    }
+
+    #[test]
+    fn what_is_over_the_budget_is_refused_and_changes_nothing() {
+        for delta in [[0.8, 0.8], [f32::NAN, 0.0], [f32::INFINITY, 0.0]] {
+            let mut rgb = [7, 7];
+            assert!(apply(&mut rgb, &delta, Budget::L2(1.0), Storage::Round).is_err());
+            assert_eq!(rgb, [7, 7]);
+        }
+    }
+}

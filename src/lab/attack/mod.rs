@@ -1,0 +1,103 @@
+//! Attacks that turn pictures into unlearnable examples.
+
+mod budget;
+mod lsp;
+
+use rand::seq::index;
+
+use crate::{Error, Result, Seed};
+
+pub use budget::{Budget, Storage, apply};
+pub use lsp::Lsp;
+
+/// The rows an attack perturbs.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Height of every picture.
+    pub height: usize,
+    /// Width of every picture.
+    pub width: usize,
+    /// Labels of the rows, in order.
+    pub labels: &'a [u32],
+    /// Number of classes; every label is below it.
+    pub classes: usize,
+}
+
+/// What an attack adds to its rows: `[rows, height, width, 3]` in [0,1] pixel units.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Perturbation {
+    /// Height of every picture.
+    pub height: usize,
+    /// Width of every picture.
+    pub width: usize,
+    /// The values.
+    pub values: Vec<f32>,
+}
+
+impl Perturbation {
+    /// What is added to row `k`, `[height, width, 3]`.
+    pub fn row(&self, k: usize) -> &[f32] {
+        let size = self.height * self.width * 3;
+        &self.values[k * size..(k + 1) * size]
+    }
+}
+
+/// A way to make unlearnable examples.
+pub trait Attack {
+    /// Its short name, as on the command line.
+    fn name(&self) -> &'static str;
+    /// The bound that every row of its perturbation obeys.
+    fn budget(&self) -> Budget;
+    /// The perturbation of `target`, from `seed` alone.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] if the attack cannot work on such a target.
+    fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation>;
+}
+
+/// The rows to poison: `int(rows * ratio)` of `0..rows`, drawn evenly without replacement, ascending.
+///
+/// # Errors
+/// [`Error::Settings`] if `ratio` is not in [0, 1].
+pub fn choose_rows(rows: usize, ratio: f64, seed: Seed) -> Result<Vec<usize>> {
+    if !(0.0..=1.0).contains(&ratio) {
+        return Err(Error::Settings {
+            name: "ratio",
+            problem: format!("{ratio} is not in [0, 1]"),
+        });
+    }
+    let amount = (rows as f64 * ratio) as usize;
+    let mut rng = seed.stream("attack.rows", 0);
+    let mut chosen = index::sample(&mut rng, rows, amount).into_vec();
+    chosen.sort_unstable();
+    Ok(chosen)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_split_is_an_ordered_sample_that_the_seed_fixes() {
+        for (rows, ratio, amount) in [
+            (1000, 0.2, 200),
+            (999, 0.5, 499),
+            (10, 0.0, 0),
+            (10, 1.0, 10),
+        ] {
+            let chosen = choose_rows(rows, ratio, Seed(5)).unwrap();
+            assert_eq!(chosen.len(), amount);
+            assert!(chosen.windows(2).all(|pair| pair[0] < pair[1]));
+            assert!(chosen.iter().all(|&row| row < rows));
+            assert_eq!(chosen, choose_rows(rows, ratio, Seed(5)).unwrap());
+        }
+        assert_ne!(
+            choose_rows(1000, 0.2, Seed(5)).unwrap(),
+            choose_rows(1000, 0.2, Seed(6)).unwrap()
+        );
+        for ratio in [-0.1, 1.1, f64::NAN] {
+            assert!(choose_rows(10, ratio, Seed(0)).is_err());
+        }
+    }
+}

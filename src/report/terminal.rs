@@ -1,0 +1,186 @@
+//! The summary for a person at a terminal.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use super::{Report, Timing, folder};
+use crate::decide::Verdict;
+
+/// Classes shown; `classes.csv` has them all.
+const CLASSES: usize = 20;
+
+/// How the summary may look.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// Colour the verdict.
+    pub color: bool,
+}
+
+/// The summary of `report`, whose audit folder is `folder`.
+pub fn render(report: &Report, folder: &Path, style: Style) -> String {
+    let mut text = banner(report, style);
+    let data = &report.data;
+    let _ = writeln!(
+        text,
+        "{} rows read as {}: {} scored, {} unreadable, {} skipped, {} classes, {} x {} pixels{}",
+        data.rows,
+        printable(&data.format),
+        data.readable,
+        data.unreadable,
+        data.skipped,
+        report.classes.len(),
+        data.height,
+        data.width,
+        match data.resized {
+            0 => String::new(),
+            rows => format!(" ({rows} rows resized to that)"),
+        }
+    );
+    for group in &report.bad_files {
+        let examples: Vec<String> = group.examples.iter().map(|id| printable(id)).collect();
+        let _ = writeln!(
+            text,
+            "  {}: {} rows, such as {}",
+            printable(&group.reason),
+            group.rows,
+            examples.join(", ")
+        );
+    }
+    let _ = writeln!(text, "\n{}", classes(report));
+    if report.classes.len() > CLASSES {
+        let rest = report.classes.len() - CLASSES;
+        let _ = writeln!(
+            text,
+            "and {rest} classes more in {}",
+            super::folder::CLASSES
+        );
+    }
+    if let Some(table) = metrics(report) {
+        let _ = writeln!(text, "\n{table}");
+    }
+    if let Timing::Inline(timings) = &report.timings {
+        let _ = write!(text, "\n{:.1} s", timings.total_seconds);
+        if let Some(memory) = timings.peak_memory_mib {
+            let _ = write!(text, ", at most {memory:.0} MiB");
+        }
+        let _ = writeln!(text);
+    }
+    let _ = writeln!(
+        text,
+        "audit: {} ({}, {}, {}, {}, {})",
+        folder.display(),
+        folder::RESULTS,
+        folder::SAMPLES,
+        folder::CLASSES,
+        folder::SHEET,
+        folder::TIMINGS
+    );
+    text
+}
+
+/// Text from the drop with its control characters escaped: a name must not be able to steer the terminal.
+pub fn printable(text: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
+}
+
+fn banner(report: &Report, style: Style) -> String {
+    let (word, code) = match report.verdict {
+        Verdict::Clean => ("CLEAN", 32),
+        Verdict::Suspect => ("SUSPECT", 33),
+        Verdict::Poisoned => ("POISONED", 31),
+        Verdict::Inconclusive => ("INCONCLUSIVE", 35),
+    };
+    let word = match style.color {
+        true => format!("\x1b[1;{code}m{word}\x1b[0m"),
+        false => word.into(),
+    };
+    let ratio = &report.poison_ratio;
+    format!(
+        "{word}: {}\n{} of {} rows flagged; poisoned share {} (95 %: {} to {})\n",
+        printable(&report.reason),
+        report.flagged.len(),
+        report.data.readable,
+        percent(ratio.estimate),
+        percent(ratio.lo95),
+        percent(ratio.hi95)
+    )
+}
+
+fn classes(report: &Report) -> Table {
+    let mut table = table(&[
+        "class",
+        "rows",
+        "unreadable",
+        "flagged",
+        "poisoned share",
+        "verdict",
+    ]);
+    let mut worst: Vec<_> = report.classes.iter().collect();
+    if worst.len() > CLASSES {
+        worst.sort_by(|a, b| b.ratio.estimate.total_cmp(&a.ratio.estimate));
+    }
+    for class in worst.into_iter().take(CLASSES) {
+        let ratio = &class.ratio;
+        table.add_row([
+            printable(&class.name),
+            class.count.to_string(),
+            class.unreadable.to_string(),
+            class.flagged.to_string(),
+            format!(
+                "{} ({} to {})",
+                percent(ratio.estimate),
+                percent(ratio.lo95),
+                percent(ratio.hi95)
+            ),
+            format!("{:?}", class.verdict).to_lowercase(),
+        ]);
+    }
+    table
+}
+
+fn metrics(report: &Report) -> Option<Table> {
+    let truth = report.metrics.as_ref()?;
+    let detection = &truth.detection;
+    let mut table = table(&["against the truth", "value"]);
+    for (name, value) in [
+        ("accuracy", detection.accuracy),
+        ("recall", detection.recall),
+        ("precision", detection.precision),
+        ("F1", detection.f1),
+        ("false positive rate", detection.false_positive_rate),
+        ("AUC", detection.auc),
+    ] {
+        table.add_row([name.into(), share(value)]);
+    }
+    for view in &truth.auc_by_view {
+        table.add_row([format!("AUC of {} alone", view.name), share(view.auc)]);
+    }
+    Some(table)
+}
+
+/// An empty table with this head, as wide as the terminal allows; columns after the first hold numbers.
+pub fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+fn share(value: Option<f64>) -> String {
+    value.map_or("undefined".into(), |value| format!("{value:.4}"))
+}

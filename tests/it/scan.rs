@@ -1,0 +1,166 @@
+//! The main job as a CI job sees it: poison in, exit code and audit out.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::cli::{ends, last_line_as_json, ue_audit};
+use crate::support::image_folder;
+
+/// Enough rows for a verdict.
+const ROWS: usize = 1500;
+
+fn clean_drop(home: &Path) {
+    image_folder(&home.join("data"), ROWS, 10);
+}
+
+fn poisoned_drop(home: &Path) {
+    clean_drop(home);
+    let poison = [
+        "poison", "data", "--attack", "lsp", "--ratio", "0.3", "--out", "poisoned",
+    ];
+    ends(ue_audit(home).args(poison), 0);
+}
+
+fn results(home: &Path, out: &str) -> Value {
+    serde_json::from_slice(&fs::read(home.join(out).join("results.json")).unwrap()).unwrap()
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn a_clean_drop_ends_with_0() {
+    let home = tempfile::tempdir().unwrap();
+    clean_drop(home.path());
+    let (_, stdout) = ends(
+        ue_audit(home.path()).args(["scan", "data", "--out", "out", "--json"]),
+        0,
+    );
+    assert_eq!(last_line_as_json(&stdout)["verdict"], "clean");
+    assert_eq!(results(home.path(), "out")["verdict"], "clean");
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn a_poisoned_drop_ends_with_1_unless_tolerated() {
+    let home = tempfile::tempdir().unwrap();
+    poisoned_drop(home.path());
+    let scan = [
+        "scan",
+        "poisoned",
+        "--truth",
+        "poisoned/truth.csv",
+        "--json",
+    ];
+    let (stderr, stdout) = ends(
+        ue_audit(home.path())
+            .args(scan)
+            .args(["--out", "out", "--save-model", "m.safetensors"]),
+        1,
+    );
+    assert!(stderr.contains("exit 1: the drop is poisoned"), "{stderr}");
+    let report = last_line_as_json(&stdout);
+    assert!(
+        report["metrics"]["detection"]["f1"].as_f64().unwrap() > 0.8,
+        "{report}"
+    );
+    assert!(report["timings"]["total_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(
+        results(home.path(), "out")["timings"]["file"],
+        "timings.json"
+    );
+    let tolerant = [
+        "--fail-on",
+        "none",
+        "--model",
+        "m.safetensors",
+        "--out",
+        "out2",
+    ];
+    ends(ue_audit(home.path()).args(scan).args(tolerant), 0);
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn too_few_rows_end_with_4() {
+    let home = tempfile::tempdir().unwrap();
+    image_folder(&home.path().join("data"), 8, 2);
+    ends(
+        ue_audit(home.path()).args(["scan", "data", "--out", "out"]),
+        4,
+    );
+    assert_eq!(results(home.path(), "out")["verdict"], "inconclusive");
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn too_many_unreadable_rows_end_with_4() {
+    let home = tempfile::tempdir().unwrap();
+    clean_drop(home.path());
+    for k in 0..20 {
+        fs::write(
+            home.path().join(format!("data/disk/bad{k}.png")),
+            "no picture",
+        )
+        .unwrap();
+    }
+    ends(
+        ue_audit(home.path()).args(["scan", "data", "--out", "out"]),
+        4,
+    );
+    let lenient = ["scan", "data", "--out", "out2", "--max-unreadable", "5%"];
+    ends(ue_audit(home.path()).args(lenient), 0);
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn an_audit_is_the_same_bytes_at_any_thread_count() {
+    let home = tempfile::tempdir().unwrap();
+    poisoned_drop(home.path());
+    for threads in ["1", "2"] {
+        let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("ue-audit"));
+        command.current_dir(home.path());
+        ends(
+            command.args(["scan", "poisoned", "--threads", threads, "--out", threads]),
+            1,
+        );
+    }
+    for name in ["results.json", "samples.csv", "classes.csv", "sheet.png"] {
+        let bytes = |out: &str| fs::read(home.path().join(out).join(name)).unwrap();
+        assert_eq!(bytes("1"), bytes("2"), "{name}");
+    }
+}
+
+#[test]
+#[ignore = "needs the audit"]
+fn the_demo_ends_with_0_whatever_it_finds() {
+    let home = tempfile::tempdir().unwrap();
+    let (_, stdout) = ends(ue_audit(home.path()).args(["demo", "--out", "out"]), 0);
+    assert!(stdout.contains("F1"), "{stdout}");
+    assert_eq!(results(home.path(), "out")["verdict"], "poisoned");
+}
+
+#[cfg(unix)]
+#[test]
+#[ignore = "needs the audit"]
+fn an_interrupt_ends_with_130_and_leaves_no_results() {
+    let home = tempfile::tempdir().unwrap();
+    clean_drop(home.path());
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin!("ue-audit"))
+        .current_dir(home.path())
+        .args(["scan", "data", "--out", "out", "--preset", "paper"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!home.path().join("out/results.json").exists());
+}
