@@ -71,7 +71,7 @@ impl Dvae {
                 if !norm.is_finite() {
                     return Err(diverged(epoch, step));
                 }
-                mean.add(&terms.losses, (steps as f64).recip());
+                mean.add(terms.losses, (steps as f32).recip());
                 observer.progress(number as u64 + 1);
             }
             observer.note(&format!(

@@ -23,13 +23,13 @@ pub struct Objective {
 #[serde(deny_unknown_fields)]
 pub struct Losses {
     /// Mean of (x̂ - x)².
-    pub reconstruction: f64,
+    pub reconstruction: f32,
     /// Mean of (clamp(x̂ + p̂, 0, 1) - x)²; 0 without the perturbation decoder.
-    pub disentangled: f64,
+    pub disentangled: f32,
     /// Rate, nats per latent position.
-    pub kld: f64,
+    pub kld: f32,
     /// Mean of p̂²; 0 without the perturbation decoder.
-    pub energy: f64,
+    pub energy: f32,
 }
 
 /// The objective of one batch.
@@ -59,8 +59,8 @@ impl Objective {
         let reconstruction = mean_square_error(&output.reconstruction, x)?;
         let kld = gaussian_kl(&output.mean, &output.log_variance)?;
         let mut losses = Losses {
-            reconstruction: value(&reconstruction)?,
-            kld: value(&kld)?,
+            reconstruction: reconstruction.to_scalar()?,
+            kld: kld.to_scalar()?,
             ..Losses::default()
         };
         let rate = (at_least(&kld, self.kld_limit)? * self.kld_weight)?;
@@ -69,8 +69,8 @@ impl Objective {
             let sum = clamp_unit(&(&output.reconstruction + perturbation)?)?;
             let disentangled = mean_square_error(&sum, x)?;
             let energy = mean_square(perturbation)?;
-            losses.disentangled = value(&disentangled)?;
-            losses.energy = value(&energy)?;
+            losses.disentangled = disentangled.to_scalar()?;
+            losses.energy = energy.to_scalar()?;
             total = (total + disentangled)?;
             if let Some(limit) = self.energy_limit {
                 total = (total + at_least(&energy, limit)?)?;
@@ -82,35 +82,33 @@ impl Objective {
 
 /// `max(term, limit)`, without a gradient where the limit holds.
 fn at_least(term: &Tensor, limit: f64) -> Result<Tensor> {
-    if value(term)? >= limit {
+    let limit = limit as f32;
+    if term.to_scalar::<f32>()? >= limit {
         Ok(term.clone())
     } else {
-        Ok(Tensor::new(limit as f32, term.device())?)
+        Ok(Tensor::new(limit, term.device())?)
     }
-}
-
-fn value(scalar: &Tensor) -> Result<f64> {
-    Ok(f64::from(scalar.to_scalar::<f32>()?))
 }
 
 impl Losses {
-    /// True while every term is a number.
-    pub(super) fn are_finite(&self) -> bool {
+    fn terms(&mut self) -> [&mut f32; 4] {
         [
-            self.reconstruction,
-            self.disentangled,
-            self.kld,
-            self.energy,
+            &mut self.reconstruction,
+            &mut self.disentangled,
+            &mut self.kld,
+            &mut self.energy,
         ]
-        .iter()
-        .all(|term| term.is_finite())
+    }
+
+    /// True while every term is a number.
+    pub(super) fn are_finite(mut self) -> bool {
+        self.terms().iter().all(|term| term.is_finite())
     }
 
     /// Adds `other` times `weight`.
-    pub(super) fn add(&mut self, other: &Self, weight: f64) {
-        self.reconstruction += weight * other.reconstruction;
-        self.disentangled += weight * other.disentangled;
-        self.kld += weight * other.kld;
-        self.energy += weight * other.energy;
+    pub(super) fn add(&mut self, mut other: Self, weight: f32) {
+        for (sum, term) in self.terms().into_iter().zip(other.terms()) {
+            *sum += weight * *term;
+        }
     }
 }

@@ -93,22 +93,29 @@ mod tests {
     use crate::Seed;
     use crate::nn::params::Init;
 
-    /// Expected numbers: `torch.optim.Adam([w], 0.1)` on `(w * [3, -4]).sum()`, with and without
-    /// `clip_grad_norm_([w], 1.0)`; a constant gradient moves each weight by the rate, whatever its size.
+    /// Expected numbers: five steps of `torch.optim.Adam([w], 0.1)` from w = [1, -2] on `([3, 0.5] * w**3).sum()` after
+    /// `clip_grad_norm_([w], clip)`, and the norm of the last gradient.
     #[test]
-    fn moves_by_the_rate_under_a_constant_gradient() {
-        for clip in [1.0, 100.0] {
+    fn agrees_with_pytorch() {
+        for (clip, expected, expected_norm) in [
+            (1.0, [0.513_841_15, -2.501_793_6], 9.256_617_5),
+            (100.0, [0.519_962_55, -2.502_219_9], 9.274_646_8),
+        ] {
             let mut params = Params::new(Seed(0));
-            let w = params.trainable("w", &[2], Init::Constant(1.0)).unwrap();
-            let direction = candle_core::Tensor::new(&[3f32, -4.0], w.device()).unwrap();
+            let w = params.trainable("w", &[2], Init::Normal).unwrap();
+            store(&w, vec![1.0, -2.0]).unwrap();
+            let factor = candle_core::Tensor::new(&[3f32, 0.5], w.device()).unwrap();
             let mut adam = Adam::new(&params, clip);
-            for _ in 0..3 {
-                let loss = (w.as_tensor() * &direction).unwrap().sum_all().unwrap();
-                let norm = adam.step(&loss.backward().unwrap(), 0.1).unwrap();
-                assert!((norm - 5.0).abs() < 1e-6);
+            let mut norm = 0.0;
+            for _ in 0..5 {
+                let cube = (w.sqr().unwrap() * w.as_tensor()).unwrap();
+                let loss = (cube * &factor).unwrap().sum_all().unwrap();
+                norm = adam.step(&loss.backward().unwrap(), 0.1).unwrap();
             }
-            let moved = values(&w).unwrap();
-            assert!((moved[0] - 0.7).abs() < 1e-5 && (moved[1] - 1.3).abs() < 1e-5);
+            assert!((norm - expected_norm).abs() < 1e-5, "{norm}");
+            for (actual, expected) in values(&w).unwrap().iter().zip(expected) {
+                assert!((actual - expected).abs() < 1e-5, "{actual} {expected}");
+            }
         }
     }
 

@@ -136,7 +136,7 @@ impl Norm {
 
     fn forward(&self, x: &[f32], gamma: Option<&[f32]>, beta: Option<&[f32]>) -> Vec<f32> {
         let mut y = vec![0.0; x.len()];
-        let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
+        let floor = self.floor();
         y.par_chunks_mut(self.part())
             .zip(x.par_chunks(self.part()))
             .enumerate()
@@ -149,10 +149,12 @@ impl Norm {
                         (slope, beta.map_or(0.0, |beta| beta[c]))
                     })
                     .unzip();
-                let rows = y.chunks_exact_mut(self.channels);
-                for (y, x) in rows.zip(x.chunks_exact(self.channels)) {
-                    for c in 0..y.len() {
-                        y[c] = ((x[c] - scale.mean[c]) * slope[c] + offset[c]).max(floor);
+                let n = self.channels;
+                let (mean, slope, offset) = (&scale.mean[..n], &slope[..n], &offset[..n]);
+                for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+                    let (y, x) = (&mut y[..n], &x[..n]);
+                    for c in 0..n {
+                        y[c] = ((x[c] - mean[c]) * slope[c] + offset[c]).max(floor);
                     }
                 }
             });
@@ -162,6 +164,7 @@ impl Norm {
     /// Gradients of input, gamma and beta.
     fn backward(&self, x: &[f32], y: &[f32], grad: &[f32], gamma: Option<&[f32]>) -> [Vec<f32>; 3] {
         let sums = self.sums(x, y, grad);
+        let floor = self.floor();
         let count = (self.group / self.channels.max(1)) as f32;
         let mut dx = vec![0.0; x.len()];
         dx.par_chunks_mut(self.part())
@@ -181,14 +184,18 @@ impl Norm {
                     .zip(&scale.inverse_deviation)
                     .map(|(sum, inverse)| sum * inverse * share)
                     .collect();
-                let rows = dx.chunks_exact_mut(self.channels);
-                let inputs = x.chunks_exact(self.channels);
-                let outputs = y.chunks_exact(self.channels);
-                let grads = grad.chunks_exact(self.channels);
-                for (((dx, x), y), grad) in rows.zip(inputs).zip(outputs).zip(grads) {
-                    for c in 0..dx.len() {
-                        let passed = if self.passes(y[c]) { grad[c] } else { 0.0 };
-                        dx[c] = slope[c] * (passed - level[c] - (x[c] - scale.mean[c]) * tilt[c]);
+                let n = self.channels;
+                let (mean, slope) = (&scale.mean[..n], &slope[..n]);
+                let (level, tilt) = (&level[..n], &tilt[..n]);
+                let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
+                for ((dx, grad), (x, y)) in
+                    dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
+                {
+                    let (dx, grad, x, y) = (&mut dx[..n], &grad[..n], &x[..n], &y[..n]);
+                    for c in 0..n {
+                        let (y, grad) = (y[c], grad[c]);
+                        let passed = if y > floor { grad } else { 0.0 };
+                        dx[c] = slope[c] * (passed - level[c] - (x[c] - mean[c]) * tilt[c]);
                     }
                 }
             });
@@ -196,12 +203,14 @@ impl Norm {
         [dx, gamma, beta]
     }
 
-    fn passes(&self, y: f32) -> bool {
-        y > 0.0 || !self.relu
+    /// Outputs never fall below this, and pass a gradient above it.
+    fn floor(&self) -> f32 {
+        if self.relu { 0.0 } else { f32::NEG_INFINITY }
     }
 
     /// Sums over each group of the gradient behind the ReLU, plain and times the normalised input.
     fn sums(&self, x: &[f32], y: &[f32], grad: &[f32]) -> Vec<[Vec<f32>; 2]> {
+        let floor = self.floor();
         let parts: Vec<[Vec<f32>; 2]> = x
             .par_chunks(self.part())
             .zip(y.par_chunks(self.part()).zip(grad.par_chunks(self.part())))
@@ -210,14 +219,17 @@ impl Norm {
                 let scale = self.scale(index);
                 let mut beta = vec![0.0; self.channels];
                 let mut gamma = vec![0.0; self.channels];
-                let inputs = x.chunks_exact(self.channels);
-                let outputs = y.chunks_exact(self.channels);
-                let grads = grad.chunks_exact(self.channels);
-                for ((x, y), grad) in inputs.zip(outputs).zip(grads) {
-                    for c in 0..x.len() {
-                        let passed = if self.passes(y[c]) { grad[c] } else { 0.0 };
-                        beta[c] += passed;
-                        gamma[c] += passed * (x[c] - scale.mean[c]);
+                let n = self.channels;
+                let mean = &scale.mean[..n];
+                let (beta_sum, gamma_sum) = (&mut beta[..n], &mut gamma[..n]);
+                let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
+                for ((x, y), grad) in rows.zip(grad.chunks_exact(n)) {
+                    let (x, y, grad) = (&x[..n], &y[..n], &grad[..n]);
+                    for c in 0..n {
+                        let (y, grad) = (y[c], grad[c]);
+                        let passed = if y > floor { grad } else { 0.0 };
+                        beta_sum[c] += passed;
+                        gamma_sum[c] += passed * (x[c] - mean[c]);
                     }
                 }
                 let inverse = &scale.inverse_deviation;
