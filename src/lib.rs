@@ -14,6 +14,7 @@
 //! | [`demo`] | a procedural drop made from a seed, with nothing to download |
 //! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
 
+pub mod audit;
 pub mod data;
 pub mod decide;
 pub mod demo;

@@ -5,12 +5,32 @@
 
 use statrs::distribution::{Continuous, Normal};
 
-/// Where the mean of the clean component may lie: clean rows may show some honest class content.
-const CLEAN_MEAN: (f64, f64) = (-1.0, 1.5);
-/// Where its standard deviation may lie.
-const CLEAN_DEVIATION: (f64, f64) = (0.7, 1.6);
-/// Least distance between the two means, in clean standard deviations.
-const GAP: f64 = 2.0;
+/// How far the components may move.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Anchor {
+    /// Where the mean of the clean component may lie.
+    pub mean: (f64, f64),
+    /// Where its standard deviation may lie.
+    pub deviation: (f64, f64),
+    /// Least distance between the two means, in clean standard deviations.
+    pub gap: f64,
+}
+
+impl Anchor {
+    /// For classes that hold clean rows: they show how much honest class content the score lets through.
+    pub const LOOSE: Self = Self {
+        mean: (-1.0, 1.0),
+        deviation: (0.7, 1.6),
+        gap: 2.0,
+    };
+    /// For classes in which every row may carry: the law of wrong labels itself.
+    pub const NULL: Self = Self {
+        mean: (0.0, 0.0),
+        deviation: (1.0, 1.0),
+        gap: 0.0,
+    };
+}
+
 /// Expectation-maximisation stops after this many rounds; it has long converged by then.
 const ROUNDS: usize = 200;
 /// Pseudo-rows that hold each class's share off zero and one.
@@ -29,14 +49,14 @@ pub struct Mixture {
 
 impl Mixture {
     /// Fits to `scores` of rows with `labels` below `classes`. Empty input gives the starting point.
-    pub fn fit(scores: &[f64], labels: &[u32], classes: usize) -> Self {
+    pub fn fit(scores: &[f64], labels: &[u32], classes: usize, anchor: Anchor) -> Self {
         let mut mixture = Self {
             clean: (0.0, 1.0),
             carrying: (4.0, 2.0),
             shares: vec![0.1; classes],
         };
         for _ in 0..ROUNDS {
-            let next = mixture.step(scores, labels);
+            let next = mixture.step(scores, labels, anchor);
             let moved = (next.carrying.0 - mixture.carrying.0).abs()
                 + (next.clean.0 - mixture.clean.0).abs()
                 + (next.clean.1 - mixture.clean.1).abs();
@@ -46,6 +66,11 @@ impl Mixture {
             }
         }
         mixture
+    }
+
+    /// Distance between the two means, in clean standard deviations.
+    pub fn separation(&self) -> f64 {
+        (self.carrying.0 - self.clean.0) / self.clean.1
     }
 
     /// Probability that a row of `label` with `score` carries a perturbation; never falls as the score rises.
@@ -62,7 +87,7 @@ impl Mixture {
         1.0 / (1.0 + odds.min(700.0).exp())
     }
 
-    fn step(&self, scores: &[f64], labels: &[u32]) -> Self {
+    fn step(&self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
         let mut clean = Moments::default();
         let mut carrying = Moments::default();
         let mut held = vec![PRIOR * 0.1; self.shares.len()];
@@ -76,9 +101,9 @@ impl Mixture {
         }
         let clamp = |value: f64, (low, high): (f64, f64)| value.clamp(low, high);
         let (mean, deviation) = clean.or(self.clean);
-        let clean = (clamp(mean, CLEAN_MEAN), clamp(deviation, CLEAN_DEVIATION));
+        let clean = (clamp(mean, anchor.mean), clamp(deviation, anchor.deviation));
         let (mean, deviation) = carrying.or(self.carrying);
-        let carrying = (mean.max(clean.0 + GAP * clean.1), deviation.max(0.5));
+        let carrying = (mean.max(clean.0 + anchor.gap * clean.1), deviation.max(0.5));
         let shares = held.iter().zip(&count).map(|(h, n)| h / n).collect();
         Self {
             clean,
@@ -139,7 +164,7 @@ mod tests {
         labels.extend([0; 500]);
         scores.extend(draw(1000, 0.2, 1.0, 2));
         labels.extend([1; 1000]);
-        let mixture = Mixture::fit(&scores, &labels, 2);
+        let mixture = Mixture::fit(&scores, &labels, 2, Anchor::LOOSE);
         assert!((mixture.shares[0] - 0.2).abs() < 0.01, "{mixture:?}");
         assert!(mixture.shares[1] < 0.005, "{mixture:?}");
         assert!((mixture.carrying.0 - 8.0).abs() < 0.3, "{mixture:?}");
@@ -148,7 +173,7 @@ mod tests {
     #[test]
     fn stays_anchored_where_every_row_carries() {
         let scores = draw(2000, 6.0, 1.5, 3);
-        let mixture = Mixture::fit(&scores, &vec![0; 2000], 1);
+        let mixture = Mixture::fit(&scores, &vec![0; 2000], 1, Anchor::NULL);
         assert!(mixture.shares[0] > 0.99, "{mixture:?}");
     }
 

@@ -2,10 +2,13 @@
 
 mod allowance;
 pub mod gate;
+mod rule;
+mod share;
 
 use serde::{Deserialize, Serialize};
 
 pub use allowance::Allowance;
+pub use rule::{decide, unanswerable};
 
 /// What the drop, or one class of it, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::linalg::{Factor, Rows};
-use crate::mixture::Mixture;
+use crate::mixture::{Anchor, Mixture};
 use crate::{Result, Seed};
 
 /// Parts of the data; a row is scored by a model of the other parts.
@@ -131,7 +131,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
             );
             labels.extend_from_slice(&part.labels);
         }
-        let mixture = Mixture::fit(&scores, &labels, classes);
+        let mixture = Mixture::fit(&scores, &labels, classes, Anchor::LOOSE);
         let mut scored = scores.iter().zip(&labels);
         for carries in &mut carries {
             for (carries, (&score, &label)) in carries.iter_mut().zip(&mut scored) {

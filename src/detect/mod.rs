@@ -38,6 +38,17 @@ pub struct Evidence {
     pub perturbation_linf: Vec<f64>,
 }
 
+impl Evidence {
+    /// One score a row from the views that look at labels; standard normal where there is no evidence.
+    pub fn joined(&self) -> Vec<f64> {
+        let views = self.views.iter().filter(|view| !view.null.is_empty());
+        views
+            .map(|view| view.scores.clone())
+            .next()
+            .unwrap_or_default()
+    }
+}
+
 /// Measures every view on the readable rows of `data`, which `parts` takes apart.
 ///
 /// # Errors
@@ -51,20 +62,38 @@ pub fn collect(
     let labels = data.labels();
     let classes = data.class_names.len();
     let dim = data.height * data.width * 3;
-    let pixels: Vec<f32> = data.pixels().iter().map(|&v| f32::from(v) / 255.0).collect();
-    let residual = pixels.iter().zip(&parts.reconstruction).map(|(x, r)| x - r).collect();
+    let pixels: Vec<f32> = data
+        .pixels()
+        .iter()
+        .map(|&v| f32::from(v) / 255.0)
+        .collect();
+    let residual = pixels
+        .iter()
+        .zip(&parts.reconstruction)
+        .map(|(x, r)| x - r)
+        .collect();
     let mut views = Vec::new();
     observer.stage("evidence", 4);
-    let spectrum = Spectrum::new(Rows { values: pixels, dim })?;
+    let spectrum = Spectrum::new(Rows {
+        values: pixels,
+        dim,
+    })?;
     observer.progress(1);
     views.push(energy::view(&spectrum));
-    views.push(template::view("template", &spectrum, &labels, classes, seed)?);
+    views.push(template::view(
+        "template", &spectrum, &labels, classes, seed,
+    )?);
     drop(spectrum);
     observer.progress(2);
     observer.check()?;
-    let spectrum = Spectrum::new(Rows { values: residual, dim })?;
+    let spectrum = Spectrum::new(Rows {
+        values: residual,
+        dim,
+    })?;
     observer.progress(3);
-    views.push(template::view("residual", &spectrum, &labels, classes, seed)?);
+    views.push(template::view(
+        "residual", &spectrum, &labels, classes, seed,
+    )?);
     observer.progress(4);
     let norms = parts.perturbation.chunks_exact(dim);
     Ok(Evidence {
@@ -75,7 +104,11 @@ pub fn collect(
 }
 
 fn l2(values: &[f32]) -> f64 {
-    values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
+    values
+        .iter()
+        .map(|v| f64::from(*v).powi(2))
+        .sum::<f64>()
+        .sqrt()
 }
 
 fn linf(values: &[f32]) -> f64 {

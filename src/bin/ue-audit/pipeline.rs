@@ -1,36 +1,26 @@
-//! The one call into the audit itself.
+//! An audit with its model read from and written to disk.
 
 use std::path::Path;
 
+use ue_audit::Result;
+use ue_audit::audit::{Audit, run};
 use ue_audit::data::Dataset;
-use ue_audit::decide::Decision;
-use ue_audit::detect::Evidence;
+use ue_audit::dvae::Dvae;
 use ue_audit::observe::Observer;
 use ue_audit::settings::Settings;
-use ue_audit::{Error, Result};
 
-/// What an audit hands to its report.
-pub(crate) struct Audit {
-    pub(crate) dataset: Dataset,
-    pub(crate) evidence: Evidence,
-    pub(crate) decision: Decision,
-    /// `[n, height, width, 3]` in [0,1] pixel units, as the perturbation.
-    pub(crate) reconstruction: Vec<f32>,
-    pub(crate) perturbation: Vec<f32>,
-    /// Wall-clock seconds of each stage.
-    pub(crate) seconds: Vec<(String, f64)>,
-}
-
-/// Fits (or loads `model`), scores, decides, and saves the model if asked.
+/// Audits `dataset` with the saved `model`, or fits one; saves the model if asked.
 pub(crate) fn audit(
-    _dataset: Dataset,
-    _settings: &Settings,
-    _model: Option<&Path>,
-    _save_model: Option<&Path>,
-    _observer: &dyn Observer,
+    dataset: Dataset,
+    settings: &Settings,
+    model: Option<&Path>,
+    save_model: Option<&Path>,
+    observer: &dyn Observer,
 ) -> Result<Audit> {
-    Err(Error::Settings {
-        name: "scan",
-        problem: "not wired yet".into(),
-    })
+    let model = model.map(Dvae::load).transpose()?;
+    let audit = run(dataset, settings, model, observer)?;
+    if let (Some(path), Some(model)) = (save_model, &audit.model) {
+        model.save(path)?;
+    }
+    Ok(audit)
 }

@@ -6,8 +6,8 @@ use ue_audit::settings::Settings;
 
 use crate::args::{Global, OutArgs};
 use crate::output;
-use crate::pipeline::Audit;
 use crate::progress::Console;
+use ue_audit::audit::Audit;
 
 /// Writes the audit folder, prints the summary and, with `json`, the report; gives back the report.
 pub(crate) fn publish(
@@ -31,8 +31,8 @@ pub(crate) fn publish(
         evidence,
         decision,
         pictures: Pictures {
-            reconstruction: &audit.reconstruction,
-            perturbation: &audit.perturbation,
+            reconstruction: &audit.parts.reconstruction,
+            perturbation: &audit.parts.perturbation,
         },
         report: &report,
         timings: &timings,

@@ -1,0 +1,113 @@
+//! The product on one page: a loaded drop in, evidence and a decision out.
+
+use std::time::Instant;
+
+use crate::Result;
+use crate::data::Dataset;
+use crate::decide::{Decision, decide, unanswerable};
+use crate::detect::{Evidence, collect};
+use crate::dvae::{Disentangled, Dvae, DvaeConfig, Latent};
+use crate::observe::Observer;
+use crate::settings::{Preset, Settings};
+
+/// What an audit hands to its report.
+#[derive(Debug)]
+pub struct Audit {
+    /// The drop that was audited.
+    pub dataset: Dataset,
+    /// What was measured on its readable rows.
+    pub evidence: Evidence,
+    /// What was decided.
+    pub decision: Decision,
+    /// The model; `None` where the drop was too small to train one.
+    pub model: Option<Dvae>,
+    /// Each readable row taken apart by the model; empty without one.
+    pub parts: Disentangled,
+    /// Wall-clock seconds of each stage, in order.
+    pub seconds: Vec<(String, f64)>,
+}
+
+/// Fits a D-VAE to `dataset` (or takes `model`), scores each row and decides.
+///
+/// # Errors
+/// [`Error::Settings`](crate::Error::Settings) where `model` was fitted to another image size or fewer classes,
+/// [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, and
+/// [`Error::Numeric`](crate::Error::Numeric) where the work failed.
+pub fn run(
+    dataset: Dataset,
+    settings: &Settings,
+    model: Option<Dvae>,
+    observer: &dyn Observer,
+) -> Result<Audit> {
+    let labels = dataset.labels();
+    let classes = dataset.class_names.len();
+    if let Some(decision) = unanswerable(&labels, classes) {
+        return Ok(Audit {
+            evidence: Evidence::default(),
+            decision,
+            model: None,
+            parts: Disentangled {
+                reconstruction: Vec::new(),
+                perturbation: Vec::new(),
+            },
+            seconds: Vec::new(),
+            dataset,
+        });
+    }
+    let mut clock = Clock::default();
+    let model = match model {
+        Some(model) => {
+            if model.provenance().data != dataset.fingerprint {
+                // Its reconstructions still hold; its perturbations are those of the other drop.
+                observer.note("the saved model was fitted to other data");
+            }
+            model
+        }
+        None => Dvae::fit(&dataset, &config(settings), settings.seed, observer)?,
+    };
+    clock.lap("fit");
+    let parts = model.apply(&dataset, Latent::Mean, observer)?;
+    clock.lap("disentangle");
+    let evidence = collect(&dataset, &parts, settings.seed, observer)?;
+    clock.lap("score");
+    let decision = decide(&evidence, &labels, classes, settings.fdr);
+    clock.lap("decide");
+    Ok(Audit {
+        dataset,
+        evidence,
+        decision,
+        model: Some(model),
+        parts,
+        seconds: clock.laps,
+    })
+}
+
+fn config(settings: &Settings) -> DvaeConfig {
+    match settings.preset {
+        Preset::Fast => DvaeConfig::fast(),
+        Preset::Paper => DvaeConfig::paper(),
+    }
+}
+
+/// Times the stages.
+struct Clock {
+    begun: Instant,
+    laps: Vec<(String, f64)>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            begun: Instant::now(),
+            laps: Vec::new(),
+        }
+    }
+}
+
+impl Clock {
+    fn lap(&mut self, stage: &str) {
+        self.laps
+            .push((stage.into(), self.begun.elapsed().as_secs_f64()));
+        self.begun = Instant::now();
+    }
+}

@@ -1,0 +1,43 @@
+//! Intervals of shares.
+
+use statrs::distribution::{Beta, ContinuousCDF};
+
+/// The 95 % interval of Clopper and Pearson (1934) of a share of which `hits` of `rows` were seen.
+pub(super) fn interval(hits: usize, rows: usize) -> (f64, f64) {
+    let quantile =
+        |a: f64, b: f64, level| Beta::new(a, b).map_or(f64::NAN, |law| law.inverse_cdf(level));
+    let (hits, misses) = (hits as f64, rows.saturating_sub(hits) as f64);
+    let low = if hits == 0.0 {
+        0.0
+    } else {
+        quantile(hits, misses + 1.0, 0.025)
+    };
+    let high = if misses == 0.0 {
+        1.0
+    } else {
+        quantile(hits + 1.0, misses, 0.975)
+    };
+    (low, high)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matches_published_values() {
+        // 10 of 100: the textbook interval 4.90 % to 17.62 %.
+        let (low, high) = interval(10, 100);
+        assert!(
+            (low - 0.0490).abs() < 1e-4 && (high - 0.1762).abs() < 1e-4,
+            "{low} {high}"
+        );
+    }
+
+    #[test]
+    fn none_and_all_reach_the_ends() {
+        assert_eq!(interval(0, 50).0, 0.0);
+        assert_eq!(interval(50, 50).1, 1.0);
+        assert_eq!(interval(0, 0), (0.0, 1.0));
+    }
+}

@@ -1,0 +1,199 @@
+//! What a D-VAE is built and trained with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// Settings of the network, its objective and its training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DvaeConfig {
+    /// Channels at full and at half resolution.
+    pub widths: [usize; 2],
+    /// Residual blocks at full resolution.
+    pub blocks: usize,
+    /// Channels of the latent.
+    pub latent: usize,
+    /// Whether the perturbation decoder is there; without it this is the plain rate-constrained VAE (Eq. 3).
+    pub perturbation_decoder: bool,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Images in one step.
+    pub batch: usize,
+    /// Learning rate of the first epoch; it falls to zero on a cosine.
+    pub learning_rate: f64,
+    /// Largest joint norm of the gradient.
+    pub clip_norm: f64,
+    /// Rate that costs nothing, nats per latent position.
+    pub kld_limit: f64,
+    /// Mean square of the perturbation that costs nothing.
+    pub energy_limit: f64,
+    /// First epoch, counted from 0, that limits the perturbation's energy.
+    pub energy_epoch: usize,
+}
+
+impl DvaeConfig {
+    /// The published setting for 32x32 images, first stage.
+    pub fn paper() -> Self {
+        Self {
+            widths: [64, 128],
+            blocks: 2,
+            latent: 256,
+            perturbation_decoder: true,
+            epochs: 60,
+            batch: 128,
+            learning_rate: 0.005,
+            clip_norm: 5.0,
+            kld_limit: 1.0,
+            energy_limit: 0.002,
+            energy_epoch: 11,
+        }
+    }
+
+    /// The same structure sized for a CPU; the energy limit starts after the same share of the training.
+    pub fn fast() -> Self {
+        Self {
+            widths: [16, 32],
+            blocks: 1,
+            latent: 32,
+            epochs: 12,
+            energy_epoch: 2,
+            ..Self::paper()
+        }
+    }
+
+    /// Weight of the rate: the published rule, which is strict about small rates only.
+    pub fn kld_weight(&self) -> f64 {
+        if self.kld_limit > 0.99 { 0.01 } else { 0.5 }
+    }
+
+    /// Refuses settings that cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] naming the first one.
+    pub fn validate(&self) -> Result<()> {
+        let count = |name, value: usize, most| {
+            let problem = format!("{value} is not in 1..={most}");
+            check(name, (1..=most).contains(&value), problem)
+        };
+        count("widths", self.widths[0], 1024)?;
+        count("widths", self.widths[1], 1024)?;
+        count("latent", self.latent, 4096)?;
+        count("epochs", self.epochs, 100_000)?;
+        count("batch", self.batch, 65_536)?;
+        check(
+            "blocks",
+            self.blocks <= 16,
+            format!("{} is more than 16", self.blocks),
+        )?;
+        check(
+            "batch",
+            self.batch >= 2,
+            "batch statistics need at least 2 images".into(),
+        )?;
+        for (name, value) in [
+            ("learning_rate", self.learning_rate),
+            ("clip_norm", self.clip_norm),
+        ] {
+            let problem = format!("{value} is not a positive number");
+            check(name, value.is_finite() && value > 0.0, problem)?;
+        }
+        for (name, value) in [
+            ("kld_limit", self.kld_limit),
+            ("energy_limit", self.energy_limit),
+        ] {
+            let problem = format!("{value} is not zero or a positive number");
+            check(name, value.is_finite() && value >= 0.0, problem)?;
+        }
+        Ok(())
+    }
+}
+
+impl Default for DvaeConfig {
+    fn default() -> Self {
+        Self::fast()
+    }
+}
+
+fn check(name: &'static str, holds: bool, problem: String) -> Result<()> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Error::Settings { name, problem })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn presets_are_valid_and_keep_the_share_of_epochs_before_the_energy_limit() {
+        for config in [DvaeConfig::paper(), DvaeConfig::fast()] {
+            config.validate().unwrap();
+            let share = config.energy_epoch as f64 / config.epochs as f64;
+            assert!((share - 11.0 / 60.0).abs() < 0.5 / config.epochs as f64);
+        }
+    }
+
+    #[test]
+    fn the_rate_weight_follows_the_published_rule() {
+        let weight = |kld_limit| {
+            DvaeConfig {
+                kld_limit,
+                ..DvaeConfig::paper()
+            }
+            .kld_weight()
+        };
+        assert_eq!([weight(0.5), weight(1.0), weight(3.0)], [0.5, 0.01, 0.01]);
+    }
+
+    #[test]
+    fn bad_settings_are_refused_by_name() {
+        let bad = [
+            (
+                "widths",
+                DvaeConfig {
+                    widths: [0, 8],
+                    ..DvaeConfig::fast()
+                },
+            ),
+            (
+                "batch",
+                DvaeConfig {
+                    batch: 1,
+                    ..DvaeConfig::fast()
+                },
+            ),
+            (
+                "learning_rate",
+                DvaeConfig {
+                    learning_rate: f64::NAN,
+                    ..DvaeConfig::fast()
+                },
+            ),
+            (
+                "kld_limit",
+                DvaeConfig {
+                    kld_limit: -1.0,
+                    ..DvaeConfig::fast()
+                },
+            ),
+        ];
+        for (expected, config) in bad {
+            let error = config.validate().unwrap_err();
+            assert!(
+                matches!(error, Error::Settings { name, .. } if name == expected),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_settings_are_refused() {
+        let mut json = serde_json::to_value(DvaeConfig::fast()).unwrap();
+        json["depth"] = 3.into();
+        assert!(serde_json::from_value::<DvaeConfig>(json).is_err());
+    }
+}

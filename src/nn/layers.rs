@@ -1,0 +1,161 @@
+//! Layers: named parameters joined to the operator that uses them.
+
+use candle_core::{Tensor, Var};
+
+use super::Mode;
+use super::ops::{self, Conv, Moments};
+use super::params::{Init, Params, store, tensor, values};
+use crate::Result;
+
+/// A convolution or transposed convolution.
+#[derive(Clone, Debug)]
+pub struct Conv2d {
+    weight: Var,
+    bias: Option<Var>,
+    conv: Conv,
+    transposed: bool,
+}
+
+impl Conv2d {
+    /// A convolution from `ci` to `co` channels with parameters `{name}.weight` `[co, ci, k, k]` and, where `bias`,
+    /// `{name}.bias`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn new(
+        params: &mut Params,
+        name: &str,
+        (ci, co): (usize, usize),
+        conv: Conv,
+        bias: bool,
+    ) -> Result<Self> {
+        Self::create(params, name, ([co, ci], co), conv, bias, false)
+    }
+
+    /// A transposed convolution from `ci` to `co` channels with parameters `{name}.weight` `[ci, co, k, k]` and
+    /// `{name}.bias`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn transposed(
+        params: &mut Params,
+        name: &str,
+        (ci, co): (usize, usize),
+        conv: Conv,
+    ) -> Result<Self> {
+        Self::create(params, name, ([ci, co], co), conv, true, true)
+    }
+
+    fn create(
+        params: &mut Params,
+        name: &str,
+        ([coarse, fine], co): ([usize; 2], usize),
+        conv: Conv,
+        bias: bool,
+        transposed: bool,
+    ) -> Result<Self> {
+        let shape = [coarse, fine, conv.kernel, conv.kernel];
+        // PyTorch takes the second axis for the inputs, in a transposed convolution too.
+        let init = Init::fan_in(fine * conv.kernel * conv.kernel);
+        Ok(Self {
+            weight: params.trainable(&format!("{name}.weight"), &shape, init)?,
+            bias: if bias {
+                Some(params.trainable(&format!("{name}.bias"), &[co], init)?)
+            } else {
+                None
+            },
+            conv,
+            transposed,
+        })
+    }
+
+    /// `[b, h, w, ci]` to `[b, h', w', co]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let weight = tensor(&self.weight, mode);
+        let bias = self.bias.as_ref().map(|bias| tensor(bias, mode));
+        let run = if self.transposed {
+            ops::conv_transpose2d
+        } else {
+            ops::conv2d
+        };
+        Ok(run(x, &weight, bias.as_ref(), self.conv)?)
+    }
+}
+
+/// Batch normalisation, with the ReLU that follows it where there is one.
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    gamma: Var,
+    beta: Var,
+    running_mean: Var,
+    running_variance: Var,
+    relu: bool,
+}
+
+impl BatchNorm {
+    /// How much of a new batch enters the running statistics.
+    const MOMENTUM: f64 = 0.1;
+
+    /// Over `channels` channels, with parameters `{name}.weight`, `.bias`, `.running_mean` and `.running_var`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn new(params: &mut Params, name: &str, channels: usize, relu: bool) -> Result<Self> {
+        let shape = [channels];
+        Ok(Self {
+            gamma: params.trainable(&format!("{name}.weight"), &shape, Init::Constant(1.0))?,
+            beta: params.trainable(&format!("{name}.bias"), &shape, Init::Constant(0.0))?,
+            running_mean: params.statistic(&format!("{name}.running_mean"), &shape, 0.0)?,
+            running_variance: params.statistic(&format!("{name}.running_var"), &shape, 1.0)?,
+            relu,
+        })
+    }
+
+    /// `[b, h, w, c]` to the same shape. Training folds the batch's statistics into the running ones, the variance
+    /// without bias, as PyTorch does.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+        let (gamma, beta) = (tensor(&self.gamma, mode), tensor(&self.beta, mode));
+        match mode {
+            Mode::Train => {
+                let (y, batch) = ops::batch_norm(x, &gamma, &beta, self.relu)?;
+                let unbiased = batch.count / (batch.count - 1.0).max(1.0);
+                blend(&self.running_mean, batch.mean.iter().copied())?;
+                blend(
+                    &self.running_variance,
+                    batch.variance.iter().map(|variance| variance * unbiased),
+                )?;
+                Ok(y)
+            }
+            Mode::Eval => {
+                let fixed = |var| -> Result<Vec<f64>> {
+                    Ok(values(var)?.into_iter().map(f64::from).collect())
+                };
+                let moments = Moments {
+                    count: f64::INFINITY,
+                    mean: fixed(&self.running_mean)?,
+                    variance: fixed(&self.running_variance)?,
+                };
+                Ok(ops::batch_norm_frozen(
+                    x, &gamma, &beta, &moments, self.relu,
+                )?)
+            }
+        }
+    }
+}
+
+/// Moves a running statistic towards a new value.
+fn blend(running: &Var, new: impl Iterator<Item = f64>) -> Result<()> {
+    let momentum = BatchNorm::MOMENTUM;
+    let blended = values(running)?
+        .into_iter()
+        .zip(new)
+        .map(|(old, new)| ((1.0 - momentum) * f64::from(old) + momentum * new) as f32)
+        .collect();
+    store(running, blended)
+}

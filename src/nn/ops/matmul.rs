@@ -1,0 +1,136 @@
+//! The one place that multiplies matrices: a safe face on the `gemm` crate, whose entry point takes raw pointers.
+#![allow(unsafe_code)]
+
+/// A matrix inside a slice: element `(r, c)` is `data[r * row_stride + c * column_stride]`.
+#[derive(Clone, Copy)]
+pub(super) struct Matrix<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// `rows` x `columns`, row after row.
+    pub(super) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(data.len(), rows * columns, "matrix fills its slice");
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
+    }
+
+    /// The same numbers with rows and columns swapped.
+    pub(super) fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+            ..self
+        }
+    }
+}
+
+/// Sides of the blocks of the right operand, which stays in the first-level cache while the left one streams past.
+const DEPTH: usize = 128;
+const WIDTH: usize = 48;
+
+/// `destination = left * right`, or `destination += left * right` when accumulating; `destination` is row after row.
+/// Runs on the calling thread: callers spread whole images over threads instead, which keeps sums in one order.
+///
+/// # Panics
+/// If the shapes do not fit: a defect in the caller.
+pub(super) fn matmul(
+    destination: &mut [f32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    accumulate: bool,
+) {
+    let (rows, depth, width) = (left.rows, left.columns, right.columns);
+    assert_eq!(depth, right.rows, "inner sizes agree");
+    assert_eq!(destination.len(), rows * width, "product fills its slice");
+    for column in (0..width).step_by(WIDTH) {
+        for inner in (0..depth).step_by(DEPTH) {
+            // SAFETY: `Matrix` spans exactly its slice (checked in `new`, kept by `transposed`) and the destination
+            // holds rows * width numbers, so a block that starts at (0 or inner, inner or column) and is cut at the
+            // sides of its matrix stays inside; the destination is borrowed mutably and so overlaps neither operand.
+            unsafe {
+                gemm::gemm(
+                    rows,
+                    WIDTH.min(width - column),
+                    DEPTH.min(depth - inner),
+                    destination.as_mut_ptr().add(column),
+                    1,
+                    width as isize,
+                    accumulate || inner > 0,
+                    left.data.as_ptr().add(inner * left.column_stride),
+                    left.column_stride as isize,
+                    left.row_stride as isize,
+                    right
+                        .data
+                        .as_ptr()
+                        .add(inner * right.row_stride + column * right.column_stride),
+                    right.column_stride as isize,
+                    right.row_stride as isize,
+                    1.0f32,
+                    1.0f32,
+                    false,
+                    false,
+                    false,
+                    gemm::Parallelism::None,
+                );
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(left: Matrix<'_>, right: Matrix<'_>) -> Vec<f32> {
+        let at = |m: Matrix<'_>, r: usize, c: usize| {
+            f64::from(m.data[r * m.row_stride + c * m.column_stride])
+        };
+        (0..left.rows)
+            .flat_map(|r| (0..right.columns).map(move |c| (r, c)))
+            .map(|(r, c)| {
+                (0..left.columns)
+                    .map(|k| at(left, r, k) * at(right, k, c))
+                    .sum::<f64>() as f32
+            })
+            .collect()
+    }
+
+    #[test]
+    fn agrees_with_the_definition_in_all_orientations() {
+        for (m, k, n) in [
+            (1, 1, 1),
+            (5, 7, 3),
+            (64, 27, 16),
+            (33, 130, 65),
+            (2, 600, 1),
+        ] {
+            let a: Vec<f32> = (0..m * k).map(|i| (i as f32 * 0.37).sin()).collect();
+            let b: Vec<f32> = (0..k * n).map(|i| (i as f32 * 0.61).cos()).collect();
+            let lefts = [Matrix::new(&a, m, k), Matrix::new(&a, k, m).transposed()];
+            let rights = [Matrix::new(&b, k, n), Matrix::new(&b, n, k).transposed()];
+            for left in lefts {
+                for right in rights {
+                    let expected = reference(left, right);
+                    let mut actual = vec![f32::NAN; m * n];
+                    matmul(&mut actual, left, right, false);
+                    matmul(&mut actual, left, right, true);
+                    for (a, e) in actual.iter().zip(&expected) {
+                        assert!((a - 2.0 * e).abs() < 1e-4, "{m}x{k}x{n}: {a} {e}");
+                    }
+                }
+            }
+        }
+    }
+}

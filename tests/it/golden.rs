@@ -1,0 +1,136 @@
+//! The D-VAE against PyTorch: forward, each loss term, every gradient. See `fixtures/golden/README.md`.
+
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use ue_audit::Seed;
+use ue_audit::dvae::{DvaeConfig, Network, Objective};
+use ue_audit::nn::Mode;
+
+/// Largest deviation, relative to the largest number of the tensor.
+const TOLERANCE: f32 = 1e-4;
+
+struct Golden<'a>(SafeTensors<'a>);
+
+impl Golden<'_> {
+    fn values(&self, name: &str) -> Vec<f32> {
+        let view = self.0.tensor(name).unwrap();
+        let numbers = view.data().as_chunks().0.iter();
+        numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    fn tensor(&self, name: &str) -> Tensor {
+        let shape = self.0.tensor(name).unwrap().shape().to_vec();
+        Tensor::from_vec(self.values(name), shape, &Device::Cpu).unwrap()
+    }
+
+    /// PyTorch's `[b, c, h, w]` as `[b, h, w, c]`.
+    fn image(&self, name: &str) -> Tensor {
+        let tensor = self.tensor(name).permute((0, 2, 3, 1)).unwrap();
+        tensor.contiguous().unwrap()
+    }
+
+    fn labels(&self) -> Vec<u32> {
+        let view = self.0.tensor("in.y").unwrap();
+        let labels = view.data().as_chunks().0.iter();
+        labels
+            .map(|bytes| i64::from_le_bytes(*bytes) as u32)
+            .collect()
+    }
+}
+
+fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
+    assert_eq!(actual.dims(), expected.dims(), "{name}");
+    let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let (actual, expected) = (flat(actual), flat(expected));
+    let scale = expected
+        .iter()
+        .fold(0f32, |most, value| most.max(value.abs()));
+    for (actual, expected) in actual.iter().zip(&expected) {
+        let error = (actual - expected).abs() / scale;
+        assert!(
+            error < TOLERANCE,
+            "{name}: {actual} instead of {expected}, scale {scale}"
+        );
+    }
+}
+
+/// The stored numbers, or those at `UE_AUDIT_GOLDEN`, such as a set at the published size.
+#[test]
+fn agrees_with_pytorch() {
+    let stored = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/fixtures/golden/dvae.safetensors"
+    );
+    let path = std::env::var_os("UE_AUDIT_GOLDEN").map_or(stored.into(), PathBuf::from);
+    let bytes = std::fs::read(path).unwrap();
+    let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
+    let shape = |name: &str| golden.0.tensor(name).unwrap().shape().to_vec();
+    let config = DvaeConfig {
+        widths: [shape("w.conv1.weight")[0], shape("w.post.weight")[0]],
+        latent: shape("w.mu.weight")[0],
+        ..DvaeConfig::paper()
+    };
+    let classes = shape("w.embedding.weight")[0];
+    let network = Network::new(&config, classes, (32, 32), Seed(0)).unwrap();
+    for param in network.params().entries() {
+        param
+            .var
+            .set(&golden.tensor(&format!("w.{}", param.name)))
+            .unwrap();
+    }
+
+    let (x, noise) = (golden.image("in.x"), golden.image("in.eps"));
+    let output = network
+        .forward(&x, &golden.labels(), Some(&noise), Mode::Train)
+        .unwrap();
+    let perturbation = output.perturbation.as_ref().unwrap();
+    assert_close("x_hat", &output.reconstruction, &golden.image("out.x_hat"));
+    assert_close("p_hat", perturbation, &golden.image("out.p_hat"));
+    assert_close("mu", &output.mean, &golden.image("out.mu"));
+    assert_close(
+        "log_var",
+        &output.log_variance,
+        &golden.image("out.log_var"),
+    );
+
+    let objective = Objective::at_epoch(&config, config.energy_epoch);
+    let terms = objective.evaluate(&x, &output).unwrap();
+    let total = terms.total.to_scalar::<f32>().unwrap();
+    for (name, actual) in [
+        ("total", total),
+        ("rec", terms.losses.reconstruction),
+        ("rec_p", terms.losses.disentangled),
+        ("kld", terms.losses.kld),
+        ("energy", terms.losses.energy),
+    ] {
+        let expected = golden.values(&format!("loss.{name}"))[0];
+        assert!(
+            (actual / expected - 1.0).abs() < TOLERANCE,
+            "{name}: {actual} {expected}"
+        );
+    }
+
+    let grads = terms.total.backward().unwrap();
+    let mut compared = 0;
+    for param in network.params().trainables() {
+        let name = format!("grad.{}", param.name);
+        let actual = grads.get(&param.var).unwrap();
+        if name.ends_with("c1.bias") || name.ends_with("c2.bias") {
+            // The instance norm that follows takes any bias away: both sides hold rounding errors of zero.
+            let zero = actual.abs().unwrap().max_all().unwrap();
+            assert!(zero.to_scalar::<f32>().unwrap() < 1e-7, "{name}");
+        } else {
+            assert_close(&name, actual, &golden.tensor(&name));
+        }
+        compared += 1;
+    }
+    let stored = golden
+        .0
+        .names()
+        .iter()
+        .filter(|name| name.starts_with("grad."))
+        .count();
+    assert_eq!(compared, stored, "every gradient");
+}
