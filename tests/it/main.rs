@@ -1,0 +1,7 @@
+//! The integration tests, in one binary so that they link once.
+#![allow(clippy::unwrap_used)]
+
+mod bad_inputs;
+mod copies;
+mod readers;
+mod same10;
