@@ -1,7 +1,12 @@
-//! Integration tests, in one binary so that they link once.
+//! The integration tests, in one binary so that they link once.
+#![allow(clippy::unwrap_used)]
 
+mod bad_inputs;
 mod cli;
+mod copies;
 mod drop;
+mod readers;
 mod report;
+mod same10;
 mod scan;
 mod support;
