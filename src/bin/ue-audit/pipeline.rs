@@ -14,7 +14,7 @@ pub(crate) struct Audit {
     pub(crate) dataset: Dataset,
     pub(crate) evidence: Evidence,
     pub(crate) decision: Decision,
-    /// `[n, height, width, 3]` in [0,1] pixel units, as the perturbation.
+    /// `[n, height, width, 3]` in [0, 1] pixel units, as the perturbation.
     pub(crate) reconstruction: Vec<f32>,
     pub(crate) perturbation: Vec<f32>,
     /// Wall-clock seconds of each stage.

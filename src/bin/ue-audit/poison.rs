@@ -119,7 +119,7 @@ fn decoded(record: ue_audit::data::Record, limits: &Limits) -> Result<Image> {
     image.map_err(|reason| Error::input(&id, format!("changed while it was read: {reason}")))
 }
 
-/// `indices` (`[n]`, rows of the source) and `perturbation` (`[n, height, width, 3]` in [0,1] pixel units).
+/// `indices` (`[n]`, rows of the source) and `perturbation` (`[n, height, width, 3]` in [0, 1] pixel units).
 fn tensors(chosen: &[usize], perturbation: &Perturbation) -> anyhow::Result<Vec<u8>> {
     let rows = chosen.len();
     let indices: Vec<u8> = chosen

@@ -23,7 +23,7 @@ pub struct Target<'a> {
     pub classes: usize,
 }
 
-/// What an attack adds to its rows: `[rows, height, width, 3]` in [0,1] pixel units.
+/// What an attack adds to its rows: `[rows, height, width, 3]` in [0, 1] pixel units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation {
     /// Height of every picture.
