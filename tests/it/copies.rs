@@ -206,6 +206,22 @@ fn side_files_come_along_and_lossy_names_become_png() {
 }
 
 #[test]
+fn the_copy_of_one_file_keeps_its_class_names() {
+    for format in FORMATS.iter().map(|format| folder(format.name)) {
+        let home = tempdir().unwrap();
+        let out = home.path().join("copy");
+        let (name, _) = files(&format)
+            .into_iter()
+            .find(|(name, _)| !name.ends_with(".txt"))
+            .unwrap();
+        rewrite(&format.join(&name), &out, |_| Edit::Keep).unwrap();
+        let (old, new) = (load(&format.join(&name)), load(&out));
+        assert_eq!(old.class_names, new.class_names);
+        assert_eq!(old.fingerprint, new.fingerprint);
+    }
+}
+
+#[test]
 fn nothing_is_overwritten_or_half_written() {
     let home = tempdir().unwrap();
     let out = home.path().join("copy");

@@ -1,5 +1,5 @@
 //! The integration tests, in one binary so that they link once.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bad_inputs;
 mod cli;
