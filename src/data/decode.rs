@@ -50,6 +50,9 @@ pub(super) fn too_many_bytes(bytes: u64, limits: &Limits) -> Reason {
 }
 
 fn decode_lossless(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Image, Reason> {
+    if format == ImageFormat::WebP && !has_declared_length(bytes) {
+        return Err(Defect::Truncated.because("WebP shorter than its header says"));
+    }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     let mut caps = image::Limits::default();
     // Two 16-bit RGBA copies: what a decoder may hold of a picture that is within bounds.
@@ -66,6 +69,13 @@ fn decode_lossless(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result
         width as usize,
         picture.into_rgb8().into_raw(),
     )
+}
+
+/// Whether a RIFF file has the bytes that its header promises, behind the tag and the length itself. The decoder takes
+/// a cut for damage, or does not notice one in the last few bytes.
+fn has_declared_length(bytes: &[u8]) -> bool {
+    let declared = bytes.get(4..8).and_then(|length| length.try_into().ok());
+    declared.is_some_and(|length| bytes.len() as u64 >= 8 + u64::from(u32::from_le_bytes(length)))
 }
 
 /// Strict mode: the lenient one paints what is missing of a truncated file and reports success.

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::block::{Block, Picture};
 use super::decode::{decode, too_many_bytes};
 use super::read::{Reader, Record, Source};
 use super::reason::{Defect, Reason};
-use super::resize::{SIDE, resize};
 use super::{Dataset, Image, Limits, Row, Status, dataset_fingerprint, row_fingerprint};
+use crate::Result;
 use crate::observe::Observer;
-use crate::{Error, Result};
 
 /// The last class of a data set in which some rows name no class; all its rows are unreadable.
 pub const UNKNOWN_CLASS: &str = "(unknown)";
@@ -37,19 +37,12 @@ pub(super) struct Loaded {
     pub(super) defect: Option<Defect>,
 }
 
-/// A decoded picture, already shrunk if it could not stay as it is in any block.
-pub(super) struct Picture {
-    /// Height and width as stored.
-    pub(super) size: (usize, usize),
-    pub(super) fitted: Image,
-}
-
 /// Loads the drop. If all pictures have one size with both sides at most 32, that is the block's; else the block is
 /// 32 x 32 and pictures of other sizes are resized. A bad row is a row with a reason; fingerprints are taken of the
 /// pixels as stored, before any resizing.
 ///
 /// # Errors
-/// [`Error::Input`] and [`Error::Io`] if the container breaks midway, [`Error::Interrupted`].
+/// [`crate::Error::Input`] and [`crate::Error::Io`] if the container breaks midway, [`crate::Error::Interrupted`].
 pub fn load(
     reader: &dyn Reader,
     options: &LoadOptions,
@@ -155,13 +148,7 @@ fn loaded(record: Record, unknown: u32, limits: &Limits) -> Loaded {
     let label = record.label.unwrap_or(unknown);
     let picture = record.source.decode(limits).and_then(|image| {
         let fingerprint = row_fingerprint(image.height, image.width, label, &image.rgb);
-        let size = (image.height, image.width);
-        let fitted = if size.0.max(size.1) > SIDE {
-            resize(&image, SIDE, SIDE)?
-        } else {
-            image
-        };
-        Ok((fingerprint, Picture { size, fitted }))
+        Ok((fingerprint, Picture::fit(image)?))
     });
     let (status, fingerprint, picture, defect) = match picture {
         Ok((fingerprint, picture)) => (Status::Ok, fingerprint, Some(picture), None),
@@ -212,62 +199,4 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Reason> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     Ok(bytes)
-}
-
-/// The pictures so far, one after the other, each in its fitted size.
-#[derive(Default)]
-struct Block {
-    stored: Vec<(usize, usize)>,
-    fitted: Vec<(usize, usize)>,
-    pixels: Vec<u8>,
-}
-
-impl Block {
-    fn push(&mut self, picture: Picture) {
-        self.stored.push(picture.size);
-        self.fitted
-            .push((picture.fitted.height, picture.fitted.width));
-        self.pixels.extend_from_slice(&picture.fitted.rgb);
-    }
-
-    /// Height and width of the block.
-    fn size(&self) -> (usize, usize) {
-        match self.stored.first() {
-            Some(&size)
-                if size.0.max(size.1) <= SIDE && self.stored.iter().all(|&other| other == size) =>
-            {
-                size
-            }
-            _ => (SIDE, SIDE),
-        }
-    }
-
-    fn resized(&self) -> usize {
-        let size = self.size();
-        self.stored.iter().filter(|&&stored| stored != size).count()
-    }
-
-    fn into_pixels(self) -> Result<Vec<u8>> {
-        let (height, width) = self.size();
-        if self.fitted.iter().all(|&size| size == (height, width)) {
-            return Ok(self.pixels);
-        }
-        let mut pixels = Vec::with_capacity(self.fitted.len() * height * width * 3);
-        let mut rest = &self.pixels[..];
-        for (rows, columns) in self.fitted {
-            let (rgb, after) = rest.split_at(rows * columns * 3);
-            rest = after;
-            let image = Image {
-                height: rows,
-                width: columns,
-                rgb: rgb.to_vec(),
-            };
-            let resized = resize(&image, height, width).map_err(|reason| Error::Numeric {
-                stage: "resize",
-                problem: reason.to_string(),
-            })?;
-            pixels.extend(resized.rgb);
-        }
-        Ok(pixels)
-    }
 }

@@ -1,6 +1,7 @@
 //! LOAD: a data drop as one pixel block with labels, and copies of it.
 
 mod atomic;
+mod block;
 mod decode;
 mod encode;
 mod guard;

@@ -11,6 +11,9 @@ pub(super) const SIDE: usize = 32;
 
 /// The picture at `height` x `width`, by bilinear convolution, which averages when it shrinks.
 pub(super) fn resize(image: &Image, height: usize, width: usize) -> Result<Image, Reason> {
+    if (image.height, image.width) == (height, width) {
+        return Ok(image.clone());
+    }
     let refuse = |error: &dyn std::fmt::Display| Defect::Unsupported.because(error);
     let side = |length: usize| u32::try_from(length).map_err(|error| refuse(&error));
     let source = ImageRef::new(

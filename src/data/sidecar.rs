@@ -41,7 +41,7 @@ pub fn read_truth<'a>(path: &Path, ids: impl IntoIterator<Item = &'a str>) -> Re
     let mut table = csv::Reader::from_reader(file);
     let malformed = |error: csv::Error| Error::input(path, error.to_string());
     let header = table.headers().map_err(malformed)?;
-    if header != &HEADER[..] {
+    if *header != HEADER[..] {
         return Err(Error::input(
             path,
             "the first line must be sample_id,poisoned",

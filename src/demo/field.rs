@@ -26,7 +26,7 @@ pub(super) struct Field {
 }
 
 impl Field {
-    /// A field around a random colour, with deviations of about `contrast` in [0,1] units.
+    /// A field around a random colour, with deviations of about `contrast` in [0, 1] units.
     pub(super) fn random(contrast: f32, rng: &mut impl Rng) -> Self {
         let (low, high) = BAND;
         // Photographs vary between busy and smooth: the power falls with an exponent between 1.8 and 3.

@@ -32,9 +32,9 @@ pub struct View {
 pub struct Evidence {
     /// The views that the decision may use.
     pub views: Vec<View>,
-    /// l2 norm of the disentangled perturbation, in [0,1] pixel units.
+    /// l2 norm of the disentangled perturbation, in [0, 1] pixel units.
     pub perturbation_l2: Vec<f64>,
-    /// Largest absolute value of the disentangled perturbation, in [0,1] pixel units.
+    /// Largest absolute value of the disentangled perturbation, in [0, 1] pixel units.
     pub perturbation_linf: Vec<f64>,
 }
 

@@ -25,7 +25,7 @@ const RED: Rgb<u8> = Rgb([200, 30, 30]);
 const AMBER: Rgb<u8> = Rgb([230, 160, 0]);
 const GREEN: Rgb<u8> = Rgb([30, 140, 60]);
 
-/// What the model made of the readable rows, in block order: each `[n, height, width, 3]` in [0,1] pixel units.
+/// What the model made of the readable rows, in block order: each `[n, height, width, 3]` in [0, 1] pixel units.
 #[derive(Clone, Copy, Debug)]
 pub struct Pictures<'a> {
     /// Rate-constrained reconstructions.

@@ -168,7 +168,7 @@ fn metrics(report: &Report) -> Option<Table> {
 pub fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_BORDERS_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head);
     for column in table.column_iter_mut().skip(1) {

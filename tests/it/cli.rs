@@ -1,5 +1,4 @@
 //! The program as a script sees it: exit codes, streams, files.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

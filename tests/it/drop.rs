@@ -1,5 +1,4 @@
 //! `drop`: the flagged rows go, everything else stays, and only the data that were scanned are touched.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

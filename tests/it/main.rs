@@ -1,11 +1,15 @@
 //! Integration tests, in one binary so that they link once.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod bad_inputs;
 mod cli;
+mod copies;
 mod drop;
 mod dvae;
 mod golden;
 mod gradients;
+mod readers;
 mod report;
+mod same10;
 mod scan;
 mod support;

@@ -1,5 +1,4 @@
 //! The audit folder: complete, readable back, the same bytes every time, and harmless to what opens it.
-#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

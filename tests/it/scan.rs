@@ -1,5 +1,4 @@
 //! The main job as a CI job sees it: poison in, exit code and audit out.
-#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;

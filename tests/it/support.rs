@@ -1,5 +1,4 @@
 //! What several topics need: small drops on disk, and audits of them with made-up findings.
-#![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -29,7 +29,8 @@ pub(crate) fn run(args: &InspectArgs, global: &Global, console: &Console) -> any
     }
     Ok(exit::done(format!(
         "{} of {} rows can be read",
-        inventory.readable, inventory.rows
+        inventory.readable,
+        inventory.rows - inventory.skipped
     )))
 }
 

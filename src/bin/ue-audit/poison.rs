@@ -1,7 +1,6 @@
 //! `ue-audit poison`: a copy in the source's own format with a part of its rows poisoned, and the truth about it.
 
 use anyhow::{Context, anyhow, ensure};
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::json;
 use ue_audit::data::{
     Dataset, Edit, Image, Limits, Reader, TRUTH_FILE, load, rewrite, write_atomic, write_truth,
@@ -64,7 +63,7 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyh
     write_truth(&args.copy.out.join(TRUTH_FILE), truth)?;
     put(
         "perturbation.safetensors",
-        &tensors(&chosen, &perturbation)?,
+        &perturbation.to_safetensors(&chosen)?,
     )?;
     let description = json!({
         "attack": attack.name(),
@@ -117,27 +116,4 @@ fn decoded(record: ue_audit::data::Record, limits: &Limits) -> Result<Image> {
     let id = record.id;
     let image = record.source.decode(limits);
     image.map_err(|reason| Error::input(&id, format!("changed while it was read: {reason}")))
-}
-
-/// `indices` (`[n]`, rows of the source) and `perturbation` (`[n, height, width, 3]` in [0,1] pixel units).
-fn tensors(chosen: &[usize], perturbation: &Perturbation) -> anyhow::Result<Vec<u8>> {
-    let rows = chosen.len();
-    let indices: Vec<u8> = chosen
-        .iter()
-        .flat_map(|&row| (row as u64).to_le_bytes())
-        .collect();
-    let values: Vec<u8> = perturbation
-        .values
-        .iter()
-        .flat_map(|v| v.to_le_bytes())
-        .collect();
-    let shape = vec![rows, perturbation.height, perturbation.width, 3];
-    let tensors = [
-        (
-            "indices",
-            TensorView::new(Dtype::U64, vec![rows], &indices)?,
-        ),
-        ("perturbation", TensorView::new(Dtype::F32, shape, &values)?),
-    ];
-    Ok(safetensors::serialize(tensors, None)?)
 }

@@ -3,11 +3,11 @@
 //! plane. The class of a CIFAR-100 record is its fine label. Training and test files are both read if both are there.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
+use super::cifar_record::{CIFAR_10, Layout, Records, layout};
 use super::{Format, Reader, Record, Source};
-use crate::data::Image;
 use crate::data::reason::Defect;
 use crate::data::tree::{Entry, Tree};
 use crate::data::write::Copier;
@@ -16,84 +16,15 @@ use crate::{Error, Result};
 pub(super) const FORMAT: Format = Format {
     name: "cifar",
     rule: "CIFAR binary files, data_batch_*.bin and test_batch.bin, or train.bin and test.bin of CIFAR-100",
-    claims: |entry| layout(entry).is_some(),
+    claims: |entry| layout(entry.file_name()).is_some(),
     open: |tree, _| Ok(Box::new(Cifar::open(tree)?)),
 };
-
-const SIDE: usize = 32;
-const PLANE: usize = SIDE * SIDE;
-
-/// How the records of one of the two data sets look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::data) struct Layout {
-    label_bytes: usize,
-    classes: usize,
-    names_file: &'static str,
-}
-
-const CIFAR_10: Layout = Layout {
-    label_bytes: 1,
-    classes: 10,
-    names_file: "batches.meta.txt",
-};
-const CIFAR_100: Layout = Layout {
-    label_bytes: 2,
-    classes: 100,
-    names_file: "fine_label_names.txt",
-};
-
-/// The records carry no magic number: the names under which the data sets are published are all there is to go by.
-fn layout(entry: &Entry) -> Option<Layout> {
-    let name = entry.file_name().to_ascii_lowercase();
-    match name.as_str() {
-        "train.bin" | "test.bin" => Some(CIFAR_100),
-        _ if name.ends_with(".bin") && name.contains("_batch") => Some(CIFAR_10),
-        _ => None,
-    }
-}
-
-impl Layout {
-    /// Bytes of a record.
-    pub(in crate::data) fn record(self) -> usize {
-        self.label_bytes + 3 * PLANE
-    }
-
-    fn label(self, record: &[u8]) -> usize {
-        usize::from(record[self.label_bytes - 1])
-    }
-
-    fn image(self, record: &[u8]) -> Image {
-        let planes = &record[self.label_bytes..];
-        let rgb = (0..PLANE)
-            .flat_map(|pixel| [0, 1, 2].map(|channel| planes[channel * PLANE + pixel]))
-            .collect();
-        Image {
-            height: SIDE,
-            width: SIDE,
-            rgb,
-        }
-    }
-
-    /// Puts the picture into the record and leaves its labels; `false` if either has another size.
-    pub(in crate::data) fn set_image(self, record: &mut [u8], image: &Image) -> bool {
-        let whole = record.len() == self.record() && image.rgb.len() == 3 * PLANE;
-        if !whole || (image.height, image.width) != (SIDE, SIDE) {
-            return false;
-        }
-        let planes = &mut record[self.label_bytes..];
-        for (pixel, rgb) in image.rgb.chunks_exact(3).enumerate() {
-            for (channel, &value) in rgb.iter().enumerate() {
-                planes[channel * PLANE + pixel] = value;
-            }
-        }
-        true
-    }
-}
 
 /// One or more files of records of one layout.
 pub(in crate::data) struct Cifar {
     tree: Tree,
     layout: Layout,
+    names_path: Option<PathBuf>,
     class_names: Vec<String>,
     rows: usize,
 }
@@ -103,7 +34,7 @@ impl Cifar {
         let mut found: Option<Layout> = None;
         let mut rows = 0;
         for entry in tree.entries() {
-            let Some(layout) = layout(entry) else {
+            let Some(layout) = layout(entry.file_name()) else {
                 continue;
             };
             let path = tree.path(entry);
@@ -119,9 +50,14 @@ impl Cifar {
             rows += bytes.div_ceil(layout.record());
         }
         let layout = found.unwrap_or(CIFAR_10);
-        let class_names = class_names(&tree, layout)?;
+        let names_path = names_path(&tree, layout);
+        let class_names = match &names_path {
+            Some(path) => read_names(path)?,
+            None => (0..layout.classes).map(|label| label.to_string()).collect(),
+        };
         Ok(Self {
             tree,
+            names_path,
             layout,
             class_names,
             rows,
@@ -134,6 +70,11 @@ impl Cifar {
             .entries()
             .iter()
             .filter(|&entry| (FORMAT.claims)(entry))
+    }
+
+    /// The file of class names, if there is one.
+    pub(in crate::data) fn names_path(&self) -> Option<&Path> {
+        self.names_path.as_deref()
     }
 
     /// The layout of all records.
@@ -165,35 +106,16 @@ impl Cifar {
     }
 }
 
-/// The names in the file beside the records, or the label numbers where there is none.
-fn class_names(tree: &Tree, layout: Layout) -> Result<Vec<String>> {
-    let numbers = || (0..layout.classes).map(|label| label.to_string()).collect();
-    let folder = if tree.is_single_file() {
-        tree.root().parent()
+/// The file of class names: among those of a folder, beside a single file.
+fn names_path(tree: &Tree, layout: Layout) -> Option<PathBuf> {
+    let path = if tree.is_single_file() {
+        tree.root().with_file_name(layout.names_file)
     } else {
-        None
+        let named = |entry: &&Entry| entry.file_name() == layout.names_file;
+        let entry = tree.entries().iter().find(named)?;
+        entry.trouble.is_none().then(|| tree.path(entry))?
     };
-    let listed = tree
-        .entries()
-        .iter()
-        .find(|entry| entry.file_name() == layout.names_file);
-    let path = match (folder, listed) {
-        (Some(folder), _) => folder.join(layout.names_file),
-        (None, Some(entry)) if entry.trouble.is_none() => tree.path(entry),
-        (None, _) => return Ok(numbers()),
-    };
-    if !path.is_file() {
-        return Ok(numbers());
-    }
-    let names = read_names(&path)?;
-    if names.is_empty() || names.len() > usize::from(u8::MAX) + 1 {
-        let problem = format!(
-            "{} class names; a label byte tells 1 to 256 apart",
-            names.len()
-        );
-        return Err(Error::input(path, problem));
-    }
-    Ok(names)
+    path.is_file().then_some(path)
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>> {
@@ -203,46 +125,19 @@ fn read_names(path: &Path) -> Result<Vec<String>> {
     file.take(1 << 16)
         .read_to_string(&mut text)
         .map_err(Error::io(path))?;
-    Ok(text
-        .lines()
-        .map(str::trim)
+    let lines = text.lines().map(str::trim);
+    let names: Vec<String> = lines
         .filter(|line| !line.is_empty())
         .map(Into::into)
-        .collect())
-}
-
-/// The records of one file, the last of which may be too short.
-pub(in crate::data) struct Records {
-    file: BufReader<File>,
-    size: usize,
-}
-
-impl Records {
-    pub(in crate::data) fn of(path: &Path, layout: Layout) -> io::Result<Self> {
-        let file = BufReader::new(File::open(path)?);
-        Ok(Self {
-            file,
-            size: layout.record(),
-        })
+        .collect();
+    if names.is_empty() || names.len() > usize::from(u8::MAX) + 1 {
+        let problem = format!(
+            "{} class names; a label byte tells 1 to 256 apart",
+            names.len()
+        );
+        return Err(Error::input(path, problem));
     }
-}
-
-impl Iterator for Records {
-    type Item = io::Result<Vec<u8>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut record = Vec::with_capacity(self.size);
-        let read = self
-            .file
-            .by_ref()
-            .take(self.size as u64)
-            .read_to_end(&mut record);
-        match read {
-            Ok(0) => None,
-            Ok(_) => Some(Ok(record)),
-            Err(error) => Some(Err(error)),
-        }
-    }
+    Ok(names)
 }
 
 impl Reader for Cifar {

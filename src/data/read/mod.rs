@@ -1,15 +1,19 @@
 //! The formats that can be read. A new one is a file here (and one in `write`) and a line in [`FORMATS`].
 
 mod cifar;
+mod cifar_record;
 mod image_folder;
 mod label_column;
 mod parquet;
+mod picture_column;
 
 use std::path::{Path, PathBuf};
 
-pub(super) use self::cifar::{Cifar, Records};
+pub(super) use self::cifar::Cifar;
+pub(super) use self::cifar_record::Records;
 pub(super) use self::image_folder::ImageFolder;
-pub(super) use self::parquet::{BYTES, Parquet, Shard, bytes_of};
+pub(super) use self::parquet::{Parquet, Shard};
+pub(super) use self::picture_column::{BYTES, bytes_of};
 
 use super::reason::Reason;
 use super::tree::{Entry, Tree};

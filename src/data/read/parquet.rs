@@ -7,9 +7,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -18,10 +17,11 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::ParquetMetaData;
 
 use super::label_column::{self, Features, LabelColumn};
+use super::picture_column;
 use super::{Format, Reader, Record, Source};
 use crate::data::Limits;
 use crate::data::guard::catch_panic;
-use crate::data::reason::{Defect, Reason};
+use crate::data::reason::Reason;
 use crate::data::tree::{Entry, Tree};
 use crate::data::write::Copier;
 use crate::{Error, Result};
@@ -32,9 +32,6 @@ pub(super) const FORMAT: Format = Format {
     claims: |entry| entry.extension() == "parquet",
     open: |tree, limits| Ok(Box::new(Parquet::open(tree, limits)?)),
 };
-
-/// The field of a picture struct that holds the encoded bytes.
-pub(in crate::data) const BYTES: &str = "bytes";
 
 /// Rows decoded at a time: few, since each may be as large as the limits allow.
 const BATCH: usize = 64;
@@ -129,7 +126,7 @@ impl Shard {
                 .collect();
             names.join(", ")
         };
-        let image = image_column(schema, &features).ok_or_else(|| {
+        let image = picture_column::choose(schema, &features).ok_or_else(|| {
             let problem = format!(
                 "no column, or no single column, holds pictures; there are {}",
                 columns()
@@ -198,7 +195,10 @@ impl Shard {
         let mut labels = self.labels.iter();
         Ok(batches
             .flat_map(|batch| match batch {
-                Ok(batch) => sources(batch.column(0)).into_iter().map(Ok).collect(),
+                Ok(batch) => picture_column::sources(batch.column(0))
+                    .into_iter()
+                    .map(Ok)
+                    .collect(),
                 Err(error) => vec![Err(error)],
             })
             .enumerate()
@@ -247,71 +247,6 @@ fn broken(path: &Path, cause: impl std::fmt::Display) -> Error {
         path,
         format!("not a usable Parquet file ({cause}); fetch or write it again"),
     )
-}
-
-/// The only column that the metadata calls a picture, or the only struct with `bytes`, or the only binary column; among
-/// several the one called `image` or `img`.
-fn image_column(schema: &Schema, features: &Features) -> Option<usize> {
-    let is_struct = |kind: &DataType| match kind {
-        DataType::Struct(fields) => fields
-            .iter()
-            .any(|field| field.name() == BYTES && field.data_type().is_binary()),
-        _ => false,
-    };
-    let fields = || schema.fields().iter().enumerate();
-    let only = |fits: &dyn Fn(&str, &DataType) -> bool| {
-        let found: Vec<_> = fields()
-            .filter(|(_, field)| fits(field.name(), field.data_type()))
-            .collect();
-        match found[..] {
-            [(index, _)] => Some(index),
-            _ => found
-                .iter()
-                .find(|(_, field)| matches!(field.name().as_str(), "image" | "img"))
-                .map(|&(index, _)| index),
-        }
-    };
-    only(&|name, kind| features.is(name, "Image") && (is_struct(kind) || kind.is_binary()))
-        .or_else(|| only(&|_, kind| is_struct(kind)))
-        .or_else(|| only(&|_, kind| kind.is_binary()))
-}
-
-/// The binary cells of a picture column: the column itself or the field `bytes` of its structs.
-fn encoded(column: &ArrayRef) -> Option<&ArrayRef> {
-    match column.as_struct_opt() {
-        Some(cells) => cells.column_by_name(BYTES),
-        None => Some(column),
-    }
-}
-
-/// The bytes of cell `row` of a binary column of any width; `None` if null.
-pub(in crate::data) fn bytes_of(column: &ArrayRef, row: usize) -> Option<&[u8]> {
-    if column.is_null(row) {
-        return None;
-    }
-    match column.data_type() {
-        DataType::Binary => Some(column.as_binary::<i32>().value(row)),
-        DataType::LargeBinary => Some(column.as_binary::<i64>().value(row)),
-        DataType::BinaryView => Some(column.as_binary_view().value(row)),
-        _ => None,
-    }
-}
-
-fn sources(column: &ArrayRef) -> Vec<Source> {
-    let cell = |row: usize| {
-        let bytes = if column.is_null(row) {
-            None
-        } else {
-            encoded(column).and_then(|cells| bytes_of(cells, row))
-        };
-        match bytes {
-            Some(bytes) => Source::Encoded(bytes.to_vec()),
-            None => Source::Bad(
-                Defect::Missing.because("the cell holds no bytes; outside files are not read"),
-            ),
-        }
-    };
-    (0..column.len()).map(cell).collect()
 }
 
 impl Reader for Parquet {

@@ -7,7 +7,7 @@ use crate::{Error, Result};
 /// Relative slack for the rounding of f32 sums.
 const SLACK: f64 = 1e-5;
 
-/// What the perturbation of one picture may be, in [0,1] pixel units. It binds before clipping to the range of pixels,
+/// What the perturbation of one picture may be, in [0, 1] pixel units. It binds before clipping to the range of pixels,
 /// which only ever shortens a perturbation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

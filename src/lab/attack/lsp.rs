@@ -21,7 +21,7 @@ const SEPARATION: f32 = 10.0;
 /// The attack, with its radius.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lsp {
-    /// Euclidean norm of each perturbation, in [0,1] pixel units: 1.0 in the tables of the D-VAE paper.
+    /// Euclidean norm of each perturbation, in [0, 1] pixel units: 1.0 in the tables of the D-VAE paper.
     pub radius: f64,
 }
 

@@ -4,6 +4,7 @@ mod budget;
 mod lsp;
 
 use rand::seq::index;
+use safetensors::tensor::{Dtype, TensorView};
 
 use crate::{Error, Result, Seed};
 
@@ -23,7 +24,7 @@ pub struct Target<'a> {
     pub classes: usize,
 }
 
-/// What an attack adds to its rows: `[rows, height, width, 3]` in [0,1] pixel units.
+/// What an attack adds to its rows: `[rows, height, width, 3]` in [0, 1] pixel units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Perturbation {
     /// Height of every picture.
@@ -39,6 +40,31 @@ impl Perturbation {
     pub fn row(&self, k: usize) -> &[f32] {
         let size = self.height * self.width * 3;
         &self.values[k * size..(k + 1) * size]
+    }
+
+    /// A safetensors file of `indices` (`[n]`, the `rows` of the source) and `perturbation` (`[n, height, width, 3]`).
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] if `rows` is not one number for each row.
+    pub fn to_safetensors(&self, rows: &[usize]) -> Result<Vec<u8>> {
+        let indices = rows.iter().flat_map(|&row| (row as u64).to_le_bytes());
+        let indices: Vec<u8> = indices.collect();
+        let values: Vec<u8> = self.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let shape = vec![rows.len(), self.height, self.width, 3];
+        let bytes = || {
+            let tensors = [
+                (
+                    "indices",
+                    TensorView::new(Dtype::U64, vec![rows.len()], &indices)?,
+                ),
+                ("perturbation", TensorView::new(Dtype::F32, shape, &values)?),
+            ];
+            safetensors::serialize(tensors, None)
+        };
+        bytes().map_err(|error| Error::Numeric {
+            stage: "perturbation file",
+            problem: error.to_string(),
+        })
     }
 }
 
