@@ -43,10 +43,10 @@ impl Decoder {
     }
 
     /// `[b, h/2, w/2, half]` to `[b, h, w, 3]`, unbounded.
-    pub(super) fn forward(&self, z: &Tensor, mode: Mode) -> Result<Tensor> {
+    pub(super) fn forward(&self, z: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = self.up.forward(z, mode)?;
         for conv in &self.inner {
-            h = instance_norm_relu(&conv.forward(&h, mode)?)?;
+            h = instance_norm_relu(mode, &conv.forward(&h, mode)?)?;
         }
         self.out.forward(&h, mode)
     }

@@ -58,7 +58,7 @@ impl Encoder {
     }
 
     /// `[b, h, w, 3]` to mean and log variance, `[b, h/2, w/2, latent]` each.
-    pub(super) fn forward(&self, x: &Tensor, mode: Mode) -> Result<(Tensor, Tensor)> {
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Tensor)> {
         let (conv, norm) = &self.stem;
         let mut h = norm.forward(&conv.forward(x, mode)?, mode)?;
         for block in &self.blocks {
@@ -106,7 +106,7 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = x.clone();
         for (conv, norm) in &self.inner {
             h = norm.forward(&conv.forward(&h, mode)?, mode)?;
@@ -115,6 +115,6 @@ impl Block {
             Some((conv, norm)) => norm.forward(&conv.forward(x, mode)?, mode)?,
             None => x.clone(),
         };
-        Ok(add_relu(&h, &skip)?)
+        Ok(add_relu(mode, &h, &skip)?)
     }
 }

@@ -8,9 +8,9 @@ use rayon::prelude::*;
 use super::batch::Frame;
 use super::{Dvae, DvaeConfig, Losses, Network, Objective, Provenance};
 use crate::data::Dataset;
-use crate::nn::Mode;
 use crate::nn::optim::Adam;
 use crate::nn::schedule::cosine;
+use crate::nn::{Mode, Tape};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -61,10 +61,12 @@ impl Dvae {
                 let y: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
                 let seed = seed.derive("dvae.noise", number as u64);
                 let noise = noise(network.latent_shape(), batch, |k| (seed, k as u64))?;
-                let output = network.forward(&x, &y, Some(&noise), Mode::Train)?;
-                let terms = objective.evaluate(&x, &output)?;
+                let tape = Tape::new();
+                let mode = Mode::Train(&tape);
+                let output = network.forward(&x, &y, Some(&noise), mode)?;
+                let terms = objective.evaluate(&x, &output, mode)?;
                 let norm = if terms.losses.are_finite() {
-                    adam.step(&terms.total.backward()?, rate)?
+                    adam.step(&tape.gradients(&terms.active)?, rate)?
                 } else {
                     f64::NAN
                 };

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{DvaeConfig, Output};
 use crate::Result;
-use crate::nn::ops::{clamp_unit, gaussian_kl, mean_square, mean_square_error};
+use crate::nn::Mode;
+use crate::nn::ops::{clamped_sum, gaussian_kl, mean_square, mean_square_error};
 
 /// The limits and weights in force at one point of the training.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,10 +36,12 @@ pub struct Losses {
 /// The objective of one batch.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// What is minimised, a scalar.
-    pub total: Tensor,
+    /// What is minimised.
+    pub total: f64,
     /// Its terms.
     pub losses: Losses,
+    /// The terms that have a gradient, scalars with their weights, for [`Tape::gradients`](crate::nn::Tape::gradients).
+    pub active: Vec<(Tensor, f64)>,
 }
 
 impl Objective {
@@ -51,42 +54,43 @@ impl Objective {
         }
     }
 
-    /// The objective of `output` for images `x`. A term below its limit is a constant and has no gradient.
+    /// The objective of `output` for images `x`. A term below its limit counts as the limit and has no gradient.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn evaluate(&self, x: &Tensor, output: &Output) -> Result<Terms> {
-        let reconstruction = mean_square_error(&output.reconstruction, x)?;
-        let kld = gaussian_kl(&output.mean, &output.log_variance)?;
-        let mut losses = Losses {
-            reconstruction: reconstruction.to_scalar()?,
-            kld: kld.to_scalar()?,
-            ..Losses::default()
+    pub fn evaluate(&self, x: &Tensor, output: &Output, mode: Mode<'_>) -> Result<Terms> {
+        let mut terms = Terms {
+            total: 0.0,
+            losses: Losses::default(),
+            active: Vec::new(),
         };
-        let rate = (at_least(&kld, self.kld_limit)? * self.kld_weight)?;
-        let mut total = (reconstruction + rate)?;
+        let reconstruction = mean_square_error(mode, &output.reconstruction, x)?;
+        terms.losses.reconstruction = terms.add(reconstruction, 1.0, 0.0)?;
+        let kld = gaussian_kl(mode, &output.mean, &output.log_variance)?;
+        terms.losses.kld = terms.add(kld, self.kld_weight, self.kld_limit)?;
         if let Some(perturbation) = &output.perturbation {
-            let sum = clamp_unit(&(&output.reconstruction + perturbation)?)?;
-            let disentangled = mean_square_error(&sum, x)?;
-            let energy = mean_square(perturbation)?;
-            losses.disentangled = disentangled.to_scalar()?;
-            losses.energy = energy.to_scalar()?;
-            total = (total + disentangled)?;
-            if let Some(limit) = self.energy_limit {
-                total = (total + at_least(&energy, limit)?)?;
-            }
+            let sum = clamped_sum(mode, &output.reconstruction, perturbation)?;
+            let disentangled = mean_square_error(mode, &sum, x)?;
+            terms.losses.disentangled = terms.add(disentangled, 1.0, 0.0)?;
+            let energy = mean_square(mode, perturbation)?;
+            terms.losses.energy = match self.energy_limit {
+                Some(limit) => terms.add(energy, 1.0, limit)?,
+                None => energy.to_scalar()?,
+            };
         }
-        Ok(Terms { total, losses })
+        Ok(terms)
     }
 }
 
-/// `max(term, limit)`, without a gradient where the limit holds.
-fn at_least(term: &Tensor, limit: f64) -> Result<Tensor> {
-    let limit = limit as f32;
-    if term.to_scalar::<f32>()? >= limit {
-        Ok(term.clone())
-    } else {
-        Ok(Tensor::new(limit, term.device())?)
+impl Terms {
+    /// Adds `weight * max(term, limit)` and returns the term.
+    fn add(&mut self, term: Tensor, weight: f64, limit: f64) -> Result<f32> {
+        let value: f32 = term.to_scalar()?;
+        self.total += weight * f64::from(value).max(limit);
+        if f64::from(value) >= limit {
+            self.active.push((term, weight));
+        }
+        Ok(value)
     }
 }
 

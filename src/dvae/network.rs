@@ -7,7 +7,7 @@ use super::decoder::Decoder;
 use super::encoder::{Encoder, POINTWISE};
 use crate::nn::Mode;
 use crate::nn::layers::Conv2d;
-use crate::nn::ops::reparameterize;
+use crate::nn::ops::{add_embedding, reparameterize, sigmoid};
 use crate::nn::params::{Init, Params};
 use crate::{Result, Seed};
 
@@ -30,8 +30,6 @@ struct Perturbation {
     decoder: Decoder,
     /// `[classes, channels * height * width]` at half resolution.
     embedding: Var,
-    /// Channels, height, width of one embedding.
-    shape: [usize; 3],
 }
 
 /// What one forward pass gives; images are `[b, h, w, 3]`.
@@ -63,16 +61,11 @@ impl Network {
         let encoder = Encoder::new(&mut params, config)?;
         let post = Conv2d::new(&mut params, "post", (config.latent, half), POINTWISE, true)?;
         let image = Decoder::new(&mut params, "image", config.widths)?;
-        let shape = [half, height / 2, width / 2];
         let perturbation = if config.perturbation_decoder {
             let decoder = Decoder::new(&mut params, "perturbation", config.widths)?;
-            let table = [classes, shape.iter().product()];
+            let table = [classes, half * (height / 2) * (width / 2)];
             let embedding = params.trainable("embedding.weight", &table, Init::Normal)?;
-            Some(Perturbation {
-                decoder,
-                embedding,
-                shape,
-            })
+            Some(Perturbation { decoder, embedding })
         } else {
             None
         };
@@ -112,15 +105,15 @@ impl Network {
         x: &Tensor,
         labels: &[u32],
         noise: Option<&Tensor>,
-        mode: Mode,
+        mode: Mode<'_>,
     ) -> Result<Output> {
         let (mean, log_variance) = self.encoder.forward(x, mode)?;
         let z = match noise {
-            Some(noise) => reparameterize(&mean, &log_variance, noise)?,
+            Some(noise) => reparameterize(mode, &mean, &log_variance, noise)?,
             None => mean.clone(),
         };
         let h = self.post.forward(&z, mode)?;
-        let reconstruction = candle_nn::ops::sigmoid(&self.image.forward(&h, mode)?)?;
+        let reconstruction = sigmoid(mode, &self.image.forward(&h, mode)?)?;
         let perturbation = self
             .perturbation
             .as_ref()
@@ -153,17 +146,8 @@ impl Network {
 }
 
 impl Perturbation {
-    fn forward(&self, h: &Tensor, labels: &[u32], mode: Mode) -> Result<Tensor> {
-        let [channels, height, width] = self.shape;
-        let table = match mode {
-            Mode::Train => self.embedding.as_tensor().clone(),
-            Mode::Eval => self.embedding.as_detached_tensor(),
-        };
-        let table = table
-            .reshape(((), channels, height, width))?
-            .permute((0, 2, 3, 1))?
-            .contiguous()?;
-        let embedded = table.index_select(&Tensor::new(labels, &Device::Cpu)?, 0)?;
-        self.decoder.forward(&(embedded + h)?, mode)
+    fn forward(&self, h: &Tensor, labels: &[u32], mode: Mode<'_>) -> Result<Tensor> {
+        let h = add_embedding(mode, h, &self.embedding, labels)?;
+        self.decoder.forward(&h, mode)
     }
 }

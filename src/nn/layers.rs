@@ -4,7 +4,7 @@ use candle_core::{Tensor, Var};
 
 use super::Mode;
 use super::ops::{self, Conv, Moments};
-use super::params::{Init, Params, store, tensor, values};
+use super::params::{Init, Params, store, values};
 use crate::Result;
 
 /// A convolution or transposed convolution.
@@ -73,15 +73,14 @@ impl Conv2d {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let weight = tensor(&self.weight, mode);
-        let bias = self.bias.as_ref().map(|bias| tensor(bias, mode));
+    pub fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let run = if self.transposed {
             ops::conv_transpose2d
         } else {
             ops::conv2d
         };
-        Ok(run(x, &weight, bias.as_ref(), self.conv)?)
+        let bias = self.bias.as_deref();
+        Ok(run(mode, x, &self.weight, bias, self.conv)?)
     }
 }
 
@@ -119,11 +118,11 @@ impl BatchNorm {
     ///
     /// # Errors
     /// If the shapes do not fit.
-    pub fn forward(&self, x: &Tensor, mode: Mode) -> Result<Tensor> {
-        let (gamma, beta) = (tensor(&self.gamma, mode), tensor(&self.beta, mode));
+    pub fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let (gamma, beta) = (&self.gamma, &self.beta);
         match mode {
-            Mode::Train => {
-                let (y, batch) = ops::batch_norm(x, &gamma, &beta, self.relu)?;
+            Mode::Train(_) => {
+                let (y, batch) = ops::batch_norm(mode, x, gamma, beta, self.relu)?;
                 let unbiased = batch.count / (batch.count - 1.0).max(1.0);
                 blend(&self.running_mean, batch.mean.iter().copied())?;
                 blend(
@@ -142,7 +141,7 @@ impl BatchNorm {
                     variance: fixed(&self.running_variance)?,
                 };
                 Ok(ops::batch_norm_frozen(
-                    x, &gamma, &beta, &moments, self.relu,
+                    mode, x, gamma, beta, &moments, self.relu,
                 )?)
             }
         }

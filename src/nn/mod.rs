@@ -8,12 +8,6 @@ pub mod ops;
 pub mod optim;
 pub mod params;
 pub mod schedule;
+mod tape;
 
-/// Whether a forward pass learns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Batch statistics are used and folded into the running ones; gradients are recorded.
-    Train,
-    /// Running statistics are used and nothing is recorded, so that activations are freed at once.
-    Eval,
-}
+pub use tape::{Gradients, Mode, Tape};

@@ -8,7 +8,6 @@ use rand_distr::{Distribution, StandardNormal, Uniform};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
 
-use super::Mode;
 use crate::{Result, Seed};
 
 /// How a parameter starts.
@@ -169,14 +168,6 @@ impl Params {
             Some(name) => Err(format!("tensor {name} is not part of this network")),
             None => Ok(()),
         }
-    }
-}
-
-/// The variable as a layer uses it: recorded in training, a plain tensor in use.
-pub(super) fn tensor(var: &Var, mode: Mode) -> Tensor {
-    match mode {
-        Mode::Train => var.as_tensor().clone(),
-        Mode::Eval => var.as_detached_tensor(),
     }
 }
 

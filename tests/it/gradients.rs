@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor, Var};
 use rand::RngExt;
 use ue_audit::Seed;
 use ue_audit::nn::ops::{self, Conv};
+use ue_audit::nn::{Gradients, Mode, Tape};
 
 /// Numbers in `(-1, 1)`, the same for the same arguments.
 fn random(shape: &[usize], index: u64) -> Var {
@@ -17,42 +18,42 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-/// A scalar with a different weight on each output, so that no error cancels.
-fn weigh(y: &Tensor) -> Tensor {
-    let weights = random(y.dims(), 99);
-    (y * weights.as_detached_tensor())
-        .unwrap()
-        .sum_all()
+/// Gradients of the outputs' sum, each output with a weight of its own so that no errors cancel.
+fn weighted_gradients(tape: Tape, y: &Tensor) -> Gradients {
+    // Of the mean square error to y - weight times half the count, the gradient is the weight.
+    let target = (y - random(y.dims(), WEIGHTS).as_detached_tensor()).unwrap();
+    let loss = ops::mean_square_error(Mode::Train(&tape), y, &target).unwrap();
+    tape.gradients(&[(loss, y.elem_count() as f64 / 2.0)])
         .unwrap()
 }
 
+/// Number of the random tensor that weighs outputs.
+const WEIGHTS: u64 = 99;
+
+fn dot(a: &Tensor, b: &Tensor) -> f64 {
+    let terms = flat(a).into_iter().zip(flat(b));
+    terms.map(|(a, b)| f64::from(a) * f64::from(b)).sum()
+}
+
 /// Compares the gradients of `run` with central differences along random directions.
-fn check(name: &str, inputs: &[Var], run: impl Fn(&[Tensor]) -> Tensor) {
+fn check(name: &str, inputs: &[Var], run: impl Fn(Mode<'_>, &[Tensor]) -> Tensor) {
     let tracked: Vec<Tensor> = inputs.iter().map(|var| var.as_tensor().clone()).collect();
-    let grads = weigh(&run(&tracked)).backward().unwrap();
+    let tape = Tape::new();
+    let y = run(Mode::Train(&tape), &tracked);
+    let gradients = weighted_gradients(tape, &y);
     for (index, input) in inputs.iter().enumerate() {
         let direction = random(input.dims(), 200 + index as u64).as_detached_tensor();
-        let at = |step: f64| -> f64 {
-            let moved: Vec<Tensor> = inputs.iter().map(Var::as_detached_tensor).collect();
-            let mut moved = moved;
-            moved[index] = (&moved[index] + (&direction * step).unwrap()).unwrap();
-            let y = run(&moved);
-            let weights = random(y.dims(), 99).as_detached_tensor();
-            let (y, weights) = (flat(&y), flat(&weights));
-            let terms = y.iter().zip(&weights);
-            terms.map(|(y, w)| f64::from(*y) * f64::from(*w)).sum()
+        let at = |step: f64| {
+            let mut moved = tracked.clone();
+            moved[index] = (input.as_detached_tensor() + (&direction * step).unwrap()).unwrap();
+            let y = run(Mode::Eval, &moved);
+            dot(&y, &random(y.dims(), WEIGHTS))
         };
         let step = 2e-3;
         let expected = (at(step) - at(-step)) / (2.0 * step);
-        let gradient = grads.get(input).unwrap();
-        let actual: f64 = flat(gradient)
-            .iter()
-            .zip(flat(&direction))
-            .map(|(g, d)| f64::from(*g) * f64::from(d))
-            .sum();
-        let scale = 1.0 + expected.abs();
+        let actual = dot(gradients.get(input).unwrap(), &direction);
         assert!(
-            (actual - expected).abs() / scale < 5e-3,
+            (actual - expected).abs() / (1.0 + expected.abs()) < 5e-3,
             "{name}, input {index}: {actual} instead of {expected}"
         );
     }
@@ -60,6 +61,10 @@ fn check(name: &str, inputs: &[Var], run: impl Fn(&[Tensor]) -> Tensor) {
 
 fn nchw(x: &Tensor) -> Tensor {
     x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap()
+}
+
+fn nhwc(x: &Tensor) -> Tensor {
+    x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
 }
 
 fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
@@ -101,16 +106,14 @@ fn convolution_agrees_with_candle() {
             random(&[co, ci, kernel, kernel], 1),
         );
         let bias = random(&[co], 2);
-        let y = nchw(&ops::conv2d(&x, &weight, Some(&bias), conv).unwrap());
+        let run = |mode: Mode<'_>| ops::conv2d(mode, &x, &weight, Some(&bias), conv).unwrap();
         let theirs = nchw(&x).conv2d(&weight, padding, stride, 1, 1).unwrap();
-        let theirs = theirs
-            .broadcast_add(&bias.reshape((1, co, 1, 1)).unwrap())
-            .unwrap();
+        let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
         // candle's own gradient fails where height and width leave borders of different size unread.
         if (h + 2 * padding - kernel) % stride == (w + 2 * padding - kernel) % stride {
-            compare(&name, &y, &theirs, &[&x, &weight, &bias]);
+            compare(&name, run, &theirs, &[&x, &weight, &bias]);
         } else {
-            assert_close(&name, &y, &theirs);
+            assert_close(&name, &run(Mode::Eval), &theirs);
         }
     }
 }
@@ -132,23 +135,24 @@ fn transposed_convolution_agrees_with_candle() {
             random(&[ci, co, kernel, kernel], 1),
         );
         let bias = random(&[co], 2);
-        let y = nchw(&ops::conv_transpose2d(&x, &weight, Some(&bias), conv).unwrap());
+        let run =
+            |mode: Mode<'_>| ops::conv_transpose2d(mode, &x, &weight, Some(&bias), conv).unwrap();
         let theirs = nchw(&x)
             .conv_transpose2d(&weight, padding, 0, stride, 1)
             .unwrap();
-        let theirs = theirs
-            .broadcast_add(&bias.reshape((1, co, 1, 1)).unwrap())
-            .unwrap();
-        compare(&name, &y, &theirs, &[&x, &weight, &bias]);
+        let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
+        compare(&name, run, &theirs, &[&x, &weight, &bias]);
     }
 }
 
-fn compare(name: &str, y: &Tensor, theirs: &Tensor, inputs: &[&Var]) {
-    assert_close(name, y, theirs);
-    let (ours, theirs) = (
-        weigh(y).backward().unwrap(),
-        weigh(theirs).backward().unwrap(),
-    );
+/// Compares `run` and its gradients with candle's own result `theirs`.
+fn compare(name: &str, run: impl Fn(Mode<'_>) -> Tensor, theirs: &Tensor, inputs: &[&Var]) {
+    let tape = Tape::new();
+    let y = run(Mode::Train(&tape));
+    assert_close(name, &y, theirs);
+    let weights = random(y.dims(), WEIGHTS).as_detached_tensor();
+    let sum = (theirs * weights).unwrap().sum_all().unwrap();
+    let (ours, theirs) = (weighted_gradients(tape, &y), sum.backward().unwrap());
     for (index, input) in inputs.iter().enumerate() {
         let name = format!("{name}, gradient {index}");
         assert_close(&name, ours.get(input).unwrap(), theirs.get(input).unwrap());
@@ -165,13 +169,13 @@ fn convolutions_agree_with_finite_differences() {
         };
         let x = random(&[b, h, w, ci], 0);
         let weight = random(&[co, ci, kernel, kernel], 1);
-        check("conv2d", &[x.clone(), weight], |t| {
-            ops::conv2d(&t[0], &t[1], None, conv).unwrap()
+        check("conv2d", &[x.clone(), weight], |mode, t| {
+            ops::conv2d(mode, &t[0], &t[1], None, conv).unwrap()
         });
         let weight = random(&[ci, co, kernel, kernel], 1);
         let bias = random(&[co], 2);
-        check("conv_transpose2d", &[x, weight, bias], |t| {
-            ops::conv_transpose2d(&t[0], &t[1], Some(&t[2]), conv).unwrap()
+        check("conv_transpose2d", &[x, weight, bias], |mode, t| {
+            ops::conv_transpose2d(mode, &t[0], &t[1], Some(&t[2]), conv).unwrap()
         });
     }
 }
@@ -182,12 +186,12 @@ fn norms_agree_with_finite_differences() {
         let x = random(&shape, 0);
         let (gamma, beta) = (random(&shape[3..], 1), random(&shape[3..], 2));
         let affine = [x.clone(), gamma.clone(), beta.clone()];
-        check("batch_norm", &affine, |t| {
-            ops::batch_norm(&t[0], &t[1], &t[2], false).unwrap().0
+        check("batch_norm", &affine, |mode, t| {
+            ops::batch_norm(mode, &t[0], &t[1], &t[2], false).unwrap().0
         });
-        let (_, moments) = ops::batch_norm(&x, &gamma, &beta, false).unwrap();
-        check("batch_norm_frozen", &affine, |t| {
-            ops::batch_norm_frozen(&t[0], &t[1], &t[2], &moments, false).unwrap()
+        let (_, moments) = ops::batch_norm(Mode::Eval, &x, &gamma, &beta, false).unwrap();
+        check("batch_norm_frozen", &affine, |mode, t| {
+            ops::batch_norm_frozen(mode, &t[0], &t[1], &t[2], &moments, false).unwrap()
         });
     }
 }
@@ -206,12 +210,15 @@ fn fused_norms_agree_with_candle() {
             centred.broadcast_div(&deviation).unwrap()
         };
 
-        let y = ops::instance_norm_relu(&x).unwrap();
+        let run = |mode: Mode<'_>| ops::instance_norm_relu(mode, &x).unwrap();
         let theirs = normalised(&x.reshape((b, h * w, c)).unwrap());
         let theirs = theirs.relu().unwrap().reshape(&shape).unwrap();
-        compare("instance norm", &y, &theirs, &[&x]);
+        compare("instance norm", run, &theirs, &[&x]);
 
-        let (y, _) = ops::batch_norm(&x, &gamma, &beta, true).unwrap();
+        let run = |mode: Mode<'_>| {
+            let (y, _) = ops::batch_norm(mode, &x, &gamma, &beta, true).unwrap();
+            y
+        };
         let theirs = normalised(&x.reshape((1, b * h * w, c)).unwrap());
         let theirs = theirs
             .broadcast_mul(&gamma)
@@ -219,14 +226,14 @@ fn fused_norms_agree_with_candle() {
             .broadcast_add(&beta)
             .unwrap();
         let theirs = theirs.relu().unwrap().reshape(&shape).unwrap();
-        compare("batch norm", &y, &theirs, &[&x, &gamma, &beta]);
+        compare("batch norm", run, &theirs, &[&x, &gamma, &beta]);
     }
 }
 
 #[test]
 fn normalisation_survives_a_large_mean() {
     let x = (random(&[2, 8, 8, 3], 0).as_detached_tensor() + 1e4).unwrap();
-    let y = flat(&ops::instance_norm_relu(&x).unwrap());
+    let y = flat(&ops::instance_norm_relu(Mode::Eval, &x).unwrap());
     let mean_square = y.iter().map(|y| y * y).sum::<f32>() / y.len() as f32;
     assert!((0.4..0.6).contains(&mean_square), "{mean_square}");
 }
@@ -236,28 +243,65 @@ fn element_wise_operators_agree_with_finite_differences() {
     for shape in [vec![1, 1, 1, 1], vec![2, 3, 5, 4], vec![3, 40, 33, 17]] {
         let (a, b) = (random(&shape, 0), random(&shape, 1));
         let noise = random(&shape, 2).as_detached_tensor();
-        check("reparameterize", &[a.clone(), b.clone()], |t| {
-            ops::reparameterize(&t[0], &t[1], &noise).unwrap()
+        check("reparameterize", &[a.clone(), b.clone()], |mode, t| {
+            ops::reparameterize(mode, &t[0], &t[1], &noise).unwrap()
         });
-        check("gaussian_kl", &[a.clone(), b.clone()], |t| {
-            ops::gaussian_kl(&t[0], &t[1]).unwrap()
+        check("gaussian_kl", &[a.clone(), b.clone()], |mode, t| {
+            ops::gaussian_kl(mode, &t[0], &t[1]).unwrap()
         });
-        check("mean_square_error", std::slice::from_ref(&a), |t| {
-            ops::mean_square_error(&t[0], &noise).unwrap()
+        check("mean_square_error", std::slice::from_ref(&a), |mode, t| {
+            ops::mean_square_error(mode, &t[0], &noise).unwrap()
         });
-        check("mean_square", std::slice::from_ref(&a), |t| {
-            ops::mean_square(&t[0]).unwrap()
+        check("mean_square", std::slice::from_ref(&a), |mode, t| {
+            ops::mean_square(mode, &t[0]).unwrap()
         });
-        let theirs = (a.as_tensor() + b.as_tensor()).unwrap().relu().unwrap();
+        check("sigmoid", std::slice::from_ref(&a), |mode, t| {
+            ops::sigmoid(mode, &t[0]).unwrap()
+        });
+        let sum = (a.as_tensor() + b.as_tensor()).unwrap();
+        let run = |mode: Mode<'_>| ops::add_relu(mode, &a, &b).unwrap();
+        compare("add_relu", run, &sum.relu().unwrap(), &[&a, &b]);
+        let run = |mode: Mode<'_>| ops::clamped_sum(mode, &a, &b).unwrap();
         compare(
-            "add_relu",
-            &ops::add_relu(&a, &b).unwrap(),
-            &theirs,
+            "clamped_sum",
+            run,
+            &sum.clamp(0f32, 1f32).unwrap(),
             &[&a, &b],
         );
-        let theirs = a.clamp(0f32, 1f32).unwrap();
-        compare("clamp_unit", &ops::clamp_unit(&a).unwrap(), &theirs, &[&a]);
     }
+}
+
+#[test]
+fn embeddings_agree_with_candle() {
+    let labels = [2, 0, 2, 2];
+    for [h, w, c] in [[1, 1, 1], [3, 5, 4]] {
+        let (x, table) = (random(&[4, h, w, c], 0), random(&[3, c * h * w], 1));
+        let run = |mode: Mode<'_>| ops::add_embedding(mode, &x, &table, &labels).unwrap();
+        let rows = Tensor::new(&labels, &Device::Cpu).unwrap();
+        let rows = table.index_select(&rows, 0).unwrap();
+        let images = nhwc(&rows.reshape((4, c, h, w)).unwrap());
+        let theirs = (images + x.as_tensor()).unwrap();
+        compare("embedding", run, &theirs, &[&x, &table]);
+    }
+    let (x, table) = (random(&[1, 2, 2, 3], 0), random(&[3, 12], 1));
+    assert!(ops::add_embedding(Mode::Eval, &x, &table, &[3]).is_err());
+}
+
+/// A tensor used twice gets the sum of both gradients, and one below the loss none.
+#[test]
+fn gradients_meet_and_stop_where_they_should() {
+    let (x, unused) = (random(&[2, 3, 3, 1], 0), random(&[2, 3, 3, 1], 1));
+    let tape = Tape::new();
+    let mode = Mode::Train(&tape);
+    let twice = ops::add_relu(mode, &x, &x).unwrap();
+    let loss = ops::mean_square(mode, &twice).unwrap();
+    ops::mean_square(mode, &unused).unwrap();
+    let gradients = tape.gradients(&[(loss, 18.0)]).unwrap();
+    let expected: Vec<f32> = flat(&x).iter().map(|x| 8.0 * x.max(0.0)).collect();
+    for (actual, expected) in flat(gradients.get(&x).unwrap()).iter().zip(expected) {
+        assert!((actual - expected).abs() < 1e-5, "{actual} {expected}");
+    }
+    assert!(gradients.get(&unused).is_none());
 }
 
 #[test]
@@ -268,14 +312,14 @@ fn shapes_that_do_not_fit_are_errors() {
         stride: 1,
         padding: 0,
     };
-    assert!(ops::conv2d(&x, &random(&[2, 3, 7, 7], 1), None, conv).is_err());
+    assert!(ops::conv2d(Mode::Eval, &x, &random(&[2, 3, 7, 7], 1), None, conv).is_err());
     let conv = Conv {
         kernel: 3,
         stride: 1,
         padding: 1,
     };
-    assert!(ops::conv2d(&x, &random(&[2, 4, 3, 3], 1), None, conv).is_err());
-    assert!(ops::add_relu(&x, &random(&[1, 4, 4, 2], 1)).is_err());
+    assert!(ops::conv2d(Mode::Eval, &x, &random(&[2, 4, 3, 3], 1), None, conv).is_err());
+    assert!(ops::add_relu(Mode::Eval, &x, &random(&[1, 4, 4, 2], 1)).is_err());
     let sideways = x.permute((0, 3, 1, 2)).unwrap();
-    assert!(ops::instance_norm_relu(&sideways).is_err());
+    assert!(ops::instance_norm_relu(Mode::Eval, &sideways).is_err());
 }

@@ -4,28 +4,66 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 
 use super::parts::map2;
 use super::{Reader, contiguous, gradient, output};
+use crate::nn::Mode;
 
 /// `max(a + b, 0)`, the end of a residual block; both of one shape.
 ///
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
-pub fn add_relu(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.apply_op2(b, AddRelu)
+pub fn add_relu(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    mode.apply2(
+        a,
+        b,
+        CappedSum {
+            low: 0.0,
+            high: f32::INFINITY,
+        },
+    )
 }
 
-/// `x` limited to [0, 1]; the gradient passes where `x` is inside, ends included.
+/// `a + b` limited to [0, 1]; both of one shape.
+///
+/// # Errors
+/// If the shapes differ or a tensor is not contiguous.
+pub fn clamped_sum(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    mode.apply2(
+        a,
+        b,
+        CappedSum {
+            low: 0.0,
+            high: 1.0,
+        },
+    )
+}
+
+/// `1 / (1 + exp(-x))`.
 ///
 /// # Errors
 /// If the tensor is not contiguous.
-pub fn clamp_unit(x: &Tensor) -> Result<Tensor> {
-    x.apply_op1(ClampUnit)
+pub fn sigmoid(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
+    mode.apply1(x, Sigmoid)
 }
 
-struct AddRelu;
+/// `a + b`, for two gradients of one tensor.
+pub(in crate::nn) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    a.apply_op2_no_bwd(
+        b,
+        &CappedSum {
+            low: f32::NEG_INFINITY,
+            high: f32::INFINITY,
+        },
+    )
+}
 
-impl CustomOp2 for AddRelu {
+/// A sum within limits; its gradient passes strictly between them.
+struct CappedSum {
+    low: f32,
+    high: f32,
+}
+
+impl CustomOp2 for CappedSum {
     fn name(&self) -> &'static str {
-        "add-relu"
+        "capped-sum"
     }
 
     fn cpu_fwd(
@@ -38,8 +76,9 @@ impl CustomOp2 for AddRelu {
         if l1.shape() != l2.shape() {
             bail!("sum of {:?} and {:?}", l1.shape(), l2.shape());
         }
+        let (low, high) = (self.low, self.high);
         let sum = map2(contiguous(s1, l1)?, contiguous(s2, l2)?, |a, b| {
-            (a + b).max(0.0)
+            (a + b).clamp(low, high)
         });
         output(sum, l1.shape())
     }
@@ -51,37 +90,30 @@ impl CustomOp2 for AddRelu {
         y: &Tensor,
         grad: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let grad = grad.contiguous()?;
-        let (ys, gs) = (Reader::new(y), Reader::new(&grad));
-        let masked = map2(
-            ys.slice()?,
-            gs.slice()?,
-            |y, g| if y > 0.0 { g } else { 0.0 },
-        );
-        let masked = gradient(masked, y)?;
-        Ok((masked.clone(), masked))
+        let (low, high) = (self.low, self.high);
+        let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
+            if y > low && y < high { g } else { 0.0 }
+        });
+        let passed = gradient(passed, y)?;
+        Ok((passed.clone(), passed))
     }
 }
 
-struct ClampUnit;
+struct Sigmoid;
 
-impl CustomOp1 for ClampUnit {
+impl CustomOp1 for Sigmoid {
     fn name(&self) -> &'static str {
-        "clamp-unit"
+        "sigmoid"
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        let clamped = contiguous(s, l)?
-            .iter()
-            .map(|x| x.clamp(0.0, 1.0))
-            .collect();
-        output(clamped, l.shape())
+        let x = contiguous(s, l)?;
+        output(map2(x, x, |x, _| 1.0 / (1.0 + (-x).exp())), l.shape())
     }
 
-    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        let grad = grad.contiguous()?;
-        let (xs, gs) = (Reader::new(x), Reader::new(&grad));
-        let inside = |x: f32, g: f32| if (0.0..=1.0).contains(&x) { g } else { 0.0 };
-        gradient(map2(xs.slice()?, gs.slice()?, inside), x)
+    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        gradient(map2(ys.slice()?, gs.slice()?, |y, g| g * y * (1.0 - y)), x)
     }
 }

@@ -14,6 +14,7 @@ use super::lower::Geometry;
 use super::parts::column_sums;
 use super::products::{Kernel, coarsen, correlate, refine};
 use super::{Reader, contiguous, gradient, output};
+use crate::nn::Mode;
 
 /// How a square kernel moves over the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,16 +32,14 @@ pub struct Conv {
 ///
 /// # Errors
 /// If the shapes do not fit or a tensor is not contiguous.
-pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) -> Result<Tensor> {
-    apply(
-        x,
-        weight,
-        bias,
-        Op {
-            conv,
-            transposed: false,
-        },
-    )
+pub fn conv2d(
+    mode: Mode<'_>,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    conv: Conv,
+) -> Result<Tensor> {
+    apply(mode, x, weight, bias, conv, false)
 }
 
 /// Transposed 2-d convolution: `x` is `[b, h, w, ci]`, `weight` is `[ci, co, k, k]`, `bias` is `[co]`; the result is
@@ -49,33 +48,39 @@ pub fn conv2d(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, conv: Conv) ->
 /// # Errors
 /// If the shapes do not fit or a tensor is not contiguous.
 pub fn conv_transpose2d(
+    mode: Mode<'_>,
     x: &Tensor,
     weight: &Tensor,
     bias: Option<&Tensor>,
     conv: Conv,
 ) -> Result<Tensor> {
-    apply(
-        x,
-        weight,
-        bias,
-        Op {
-            conv,
-            transposed: true,
-        },
-    )
+    apply(mode, x, weight, bias, conv, true)
 }
 
-fn apply(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>, op: Op) -> Result<Tensor> {
+fn apply(
+    mode: Mode<'_>,
+    x: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    conv: Conv,
+    transposed: bool,
+) -> Result<Tensor> {
+    let op = Op {
+        conv,
+        transposed,
+        input_gradient: mode.tracks(x),
+    };
     match bias {
-        Some(bias) => x.apply_op3(weight, bias, op),
-        None => x.apply_op2(weight, op),
+        Some(bias) => mode.apply3(x, weight, bias, op),
+        None => mode.apply2(x, weight, op),
     }
 }
 
-#[derive(Clone, Copy)]
 struct Op {
     conv: Conv,
     transposed: bool,
+    /// False for the images a network starts from: their gradient is never asked for.
+    input_gradient: bool,
 }
 
 impl Op {
@@ -145,7 +150,7 @@ impl Op {
             (Reader::new(x), Reader::new(weight), Reader::new(grad));
         let (xs, ws, gs) = (x_values.slice()?, w_values.slice()?, g_values.slice()?);
         let batch = x.dims()[0];
-        let dx = if x.track_op() {
+        let dx = if self.input_gradient {
             let run: Kernel = if self.transposed { coarsen } else { refine };
             gradient(run(&geometry, gs, ws, None, batch), x)?
         } else {

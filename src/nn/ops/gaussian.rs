@@ -5,13 +5,19 @@ use rayon::prelude::*;
 
 use super::parts::{map2, sum_over};
 use super::{PART, Reader, contiguous, gradient, output, scalar};
+use crate::nn::Mode;
 
 /// `mean + exp(log_variance / 2) * noise`, element by element; all of one shape, and no gradient for the noise.
 ///
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
-pub fn reparameterize(mean: &Tensor, log_variance: &Tensor, noise: &Tensor) -> Result<Tensor> {
-    mean.apply_op3(log_variance, noise, Reparameterize)
+pub fn reparameterize(
+    mode: Mode<'_>,
+    mean: &Tensor,
+    log_variance: &Tensor,
+    noise: &Tensor,
+) -> Result<Tensor> {
+    mode.apply3(mean, log_variance, noise, Reparameterize)
 }
 
 /// Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1): nats per position, that is, summed over the
@@ -19,8 +25,8 @@ pub fn reparameterize(mean: &Tensor, log_variance: &Tensor, noise: &Tensor) -> R
 ///
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
-pub fn gaussian_kl(mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
-    mean.apply_op2(log_variance, GaussianKl)
+pub fn gaussian_kl(mode: Mode<'_>, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
+    mode.apply2(mean, log_variance, GaussianKl)
 }
 
 struct Reparameterize;

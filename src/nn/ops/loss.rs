@@ -4,21 +4,22 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 
 use super::parts::{map2, sum_over};
 use super::{Reader, contiguous, gradient, output, scalar};
+use crate::nn::Mode;
 
 /// Mean of `(a - b)^2` over all elements, a scalar; `b` is a target and gets no gradient.
 ///
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
-pub fn mean_square_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.apply_op2(b, MeanSquareError)
+pub fn mean_square_error(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    mode.apply2(a, b, MeanSquareError)
 }
 
 /// Mean of `x^2` over all elements, a scalar.
 ///
 /// # Errors
 /// If the tensor is not contiguous.
-pub fn mean_square(x: &Tensor) -> Result<Tensor> {
-    x.apply_op1(MeanSquare)
+pub fn mean_square(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
+    mode.apply1(x, MeanSquare)
 }
 
 struct MeanSquareError;
@@ -75,7 +76,9 @@ impl CustomOp1 for MeanSquare {
     }
 
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
-        x.affine(f64::from(scalar(grad)?) * 2.0 / x.elem_count() as f64, 0.0)
-            .map(|x| Some(x.detach()))
+        let values = Reader::new(x);
+        let values = values.slice()?;
+        let scale = scalar(grad)? * 2.0 / values.len() as f32;
+        gradient(map2(values, values, |x, _| scale * x), x)
     }
 }

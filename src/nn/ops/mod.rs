@@ -1,10 +1,12 @@
 //! Differentiable operators on CPU tensors in NHWC layout, as candle custom operators with their own backward passes.
+//! Each function takes the [`Mode`](super::Mode) that says whether the operator is recorded for a backward pass.
 //!
 //! Work is spread over the current rayon pool in parts whose size never depends on the number of threads, and partial
 //! sums are added in the order of the parts: results are bit-identical at any thread count.
 
 mod activation;
 mod conv;
+mod embedding;
 mod gaussian;
 mod loss;
 mod lower;
@@ -18,8 +20,10 @@ use std::ops::Deref;
 
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
-pub use activation::{add_relu, clamp_unit};
+pub(super) use activation::add;
+pub use activation::{add_relu, clamped_sum, sigmoid};
 pub use conv::{Conv, conv_transpose2d, conv2d};
+pub use embedding::add_embedding;
 pub use gaussian::{gaussian_kl, reparameterize};
 pub use loss::{mean_square, mean_square_error};
 pub use moments::Moments;

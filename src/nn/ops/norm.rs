@@ -5,6 +5,7 @@ use rayon::prelude::*;
 
 use super::moments::{Moments, part};
 use super::{Reader, contiguous, gradient, output};
+use crate::nn::Mode;
 
 /// Added to every variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -14,7 +15,7 @@ const EPSILON: f64 = 1e-5;
 ///
 /// # Errors
 /// If the tensor is not contiguous.
-pub fn instance_norm_relu(x: &Tensor) -> Result<Tensor> {
+pub fn instance_norm_relu(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
     let (_, height, width, channels) = x.dims4()?;
     let group = height * width * channels;
     let moments: Vec<Moments> = {
@@ -25,13 +26,14 @@ pub fn instance_norm_relu(x: &Tensor) -> Result<Tensor> {
             .map(|image| Moments::of(image, channels))
             .collect()
     };
-    x.apply_op1(Norm {
+    let norm = Norm {
         scales: moments.iter().map(Scale::from).collect(),
         group,
         channels,
         relu: true,
         fixed: false,
-    })
+    };
+    mode.apply1(x, norm)
 }
 
 /// Batch normalisation in training: normalises by the statistics of this batch and returns them. `x` is `[b, h, w, c]`,
@@ -40,6 +42,7 @@ pub fn instance_norm_relu(x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the shapes do not fit or a tensor is not contiguous.
 pub fn batch_norm(
+    mode: Mode<'_>,
     x: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
@@ -50,7 +53,7 @@ pub fn batch_norm(
         let values = Reader::new(x);
         Moments::of_parts(values.slice()?, channels)
     };
-    let y = batch(x, gamma, beta, &moments, relu, false)?;
+    let y = batch(mode, x, gamma, beta, &moments, relu, false)?;
     Ok((y, moments))
 }
 
@@ -59,16 +62,18 @@ pub fn batch_norm(
 /// # Errors
 /// If the shapes do not fit or a tensor is not contiguous.
 pub fn batch_norm_frozen(
+    mode: Mode<'_>,
     x: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
     moments: &Moments,
     relu: bool,
 ) -> Result<Tensor> {
-    batch(x, gamma, beta, moments, relu, true)
+    batch(mode, x, gamma, beta, moments, relu, true)
 }
 
 fn batch(
+    mode: Mode<'_>,
     x: &Tensor,
     gamma: &Tensor,
     beta: &Tensor,
@@ -87,7 +92,7 @@ fn batch(
         relu,
         fixed,
     };
-    x.apply_op3(gamma, beta, norm)
+    mode.apply3(x, gamma, beta, norm)
 }
 
 /// What one group is normalised by.

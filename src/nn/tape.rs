@@ -1,0 +1,166 @@
+//! Reverse-mode differentiation over the operators of this crate.
+//!
+//! candle's own backward pass adds every gradient to a fresh tensor of zeros, on a spinning thread pool that knows neither
+//! rayon nor the user's thread count. Here a gradient is moved to where it belongs, and added only where two meet.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use candle_core::{CustomOp1, CustomOp2, CustomOp3, Device, Result, Tensor, TensorId};
+
+use super::ops::add;
+
+/// The operators of one forward pass in the order of their execution.
+#[derive(Default)]
+pub struct Tape {
+    records: RefCell<Vec<Record>>,
+}
+
+struct Record {
+    op: Op,
+    output: Tensor,
+}
+
+enum Op {
+    One(Box<dyn CustomOp1>, Tensor),
+    Two(Box<dyn CustomOp2>, [Tensor; 2]),
+    Three(Box<dyn CustomOp3>, [Tensor; 3]),
+}
+
+/// Gradients of the tensors that a pass depends on.
+#[derive(Default)]
+pub struct Gradients(HashMap<TensorId, Tensor>);
+
+impl Tape {
+    /// An empty tape.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// True where a gradient of `tensor` is wanted: it is a variable or was made on this tape.
+    fn tracks(&self, tensor: &Tensor) -> bool {
+        let records = self.records.borrow();
+        tensor.is_variable()
+            || records
+                .iter()
+                .any(|record| record.output.id() == tensor.id())
+    }
+
+    fn record(&self, op: Op, output: &Tensor) {
+        self.records.borrow_mut().push(Record {
+            op,
+            output: output.clone(),
+        });
+    }
+
+    /// Gradients of the sum of `terms`, scalars with their weights.
+    ///
+    /// # Errors
+    /// If an operator's backward pass fails.
+    pub fn gradients(self, terms: &[(Tensor, f64)]) -> Result<Gradients> {
+        let mut gradients = Gradients::default();
+        for (term, weight) in terms {
+            gradients.add(term, Tensor::new(*weight as f32, &Device::Cpu)?)?;
+        }
+        for Record { op, output } in self.records.into_inner().into_iter().rev() {
+            let Some(gradient) = gradients.0.remove(&output.id()) else {
+                continue;
+            };
+            match op {
+                Op::One(op, x) => {
+                    let dx = op.bwd(&x, &output, &gradient)?;
+                    gradients.add_some([(x, dx)])?;
+                }
+                Op::Two(op, [x, y]) => {
+                    let (dx, dy) = op.bwd(&x, &y, &output, &gradient)?;
+                    gradients.add_some([(x, dx), (y, dy)])?;
+                }
+                Op::Three(op, [x, y, z]) => {
+                    let (dx, dy, dz) = op.bwd(&x, &y, &z, &output, &gradient)?;
+                    gradients.add_some([(x, dx), (y, dy), (z, dz)])?;
+                }
+            }
+        }
+        Ok(gradients)
+    }
+}
+
+impl Gradients {
+    /// The gradient of a variable; `None` where the pass does not depend on it.
+    pub fn get(&self, variable: &Tensor) -> Option<&Tensor> {
+        self.0.get(&variable.id())
+    }
+
+    fn add_some<const N: usize>(&mut self, new: [(Tensor, Option<Tensor>); N]) -> Result<()> {
+        for (tensor, gradient) in new {
+            if let Some(gradient) = gradient {
+                self.add(&tensor, gradient)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, tensor: &Tensor, gradient: Tensor) -> Result<()> {
+        let sum = match self.0.remove(&tensor.id()) {
+            Some(present) => add(&present, &gradient)?,
+            None => gradient,
+        };
+        self.0.insert(tensor.id(), sum);
+        Ok(())
+    }
+}
+
+/// Whether a forward pass learns.
+#[derive(Clone, Copy)]
+pub enum Mode<'a> {
+    /// Batch statistics are used and folded into the running ones; operators are recorded.
+    Train(&'a Tape),
+    /// Running statistics are used and nothing is recorded, so that activations are freed at once.
+    Eval,
+}
+
+impl Mode<'_> {
+    /// True where a gradient of `tensor` will be asked for.
+    pub(super) fn tracks(self, tensor: &Tensor) -> bool {
+        match self {
+            Self::Train(tape) => tape.tracks(tensor),
+            Self::Eval => false,
+        }
+    }
+
+    pub(super) fn apply1(self, x: &Tensor, op: impl CustomOp1 + 'static) -> Result<Tensor> {
+        let output = x.apply_op1_no_bwd(&op)?;
+        if let Self::Train(tape) = self {
+            tape.record(Op::One(Box::new(op), x.clone()), &output);
+        }
+        Ok(output)
+    }
+
+    pub(super) fn apply2(
+        self,
+        x: &Tensor,
+        y: &Tensor,
+        op: impl CustomOp2 + 'static,
+    ) -> Result<Tensor> {
+        let output = x.apply_op2_no_bwd(y, &op)?;
+        if let Self::Train(tape) = self {
+            tape.record(Op::Two(Box::new(op), [x.clone(), y.clone()]), &output);
+        }
+        Ok(output)
+    }
+
+    pub(super) fn apply3(
+        self,
+        x: &Tensor,
+        y: &Tensor,
+        z: &Tensor,
+        op: impl CustomOp3 + 'static,
+    ) -> Result<Tensor> {
+        let output = x.apply_op3_no_bwd(y, z, &op)?;
+        if let Self::Train(tape) = self {
+            let inputs = [x.clone(), y.clone(), z.clone()];
+            tape.record(Op::Three(Box::new(op), inputs), &output);
+        }
+        Ok(output)
+    }
+}
