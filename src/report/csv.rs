@@ -85,8 +85,14 @@ pub fn samples(dataset: &Dataset, evidence: &Evidence, decision: &Decision) -> V
                     number(decided.poison_score),
                     number(decided.q_value),
                     format!("{:?}", decided.severity).to_lowercase(),
-                    evidence.perturbation_l2.get(k).map_or(String::new(), |v| number(*v)),
-                    evidence.perturbation_linf.get(k).map_or(String::new(), |v| number(*v)),
+                    evidence
+                        .perturbation_l2
+                        .get(k)
+                        .map_or(String::new(), |v| number(*v)),
+                    evidence
+                        .perturbation_linf
+                        .get(k)
+                        .map_or(String::new(), |v| number(*v)),
                     guard(&evidence_cell(evidence, k)).into_owned(),
                 ]);
             }

@@ -43,6 +43,7 @@ pub(crate) fn findings(dataset: &Dataset) -> (Evidence, Decision) {
         views: vec![View {
             name: "template",
             scores: values(-0.5),
+            null: Vec::new(),
         }],
         perturbation_l2: values(0.1),
         perturbation_linf: values(0.01),
