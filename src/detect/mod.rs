@@ -2,6 +2,7 @@
 //!
 //! A view is a file here and a line in [`collect`].
 
+mod cosine;
 mod crossfit;
 mod energy;
 mod linalg;
@@ -12,7 +13,6 @@ use crate::data::Dataset;
 use crate::dvae::Disentangled;
 use crate::observe::Observer;
 use crate::{Result, Seed};
-use linalg::Rows;
 use spectrum::Spectrum;
 
 /// One view of the evidence over the readable rows, in block order.
@@ -61,7 +61,7 @@ pub fn collect(
 ) -> Result<Evidence> {
     let labels = data.labels();
     let classes = data.class_names.len();
-    let dim = data.height * data.width * 3;
+    let size = (data.height, data.width);
     let pixels: Vec<f32> = data
         .pixels()
         .iter()
@@ -74,10 +74,7 @@ pub fn collect(
         .collect();
     let mut views = Vec::new();
     observer.stage("evidence", 4);
-    let spectrum = Spectrum::new(Rows {
-        values: pixels,
-        dim,
-    })?;
+    let spectrum = Spectrum::new(pixels, size)?;
     observer.progress(1);
     views.push(energy::view(&spectrum));
     views.push(template::view(
@@ -86,16 +83,15 @@ pub fn collect(
     drop(spectrum);
     observer.progress(2);
     observer.check()?;
-    let spectrum = Spectrum::new(Rows {
-        values: residual,
-        dim,
-    })?;
-    observer.progress(3);
-    views.push(template::view(
-        "residual", &spectrum, &labels, classes, seed,
-    )?);
+    if !parts.reconstruction.is_empty() {
+        let spectrum = Spectrum::new(residual, size)?;
+        observer.progress(3);
+        views.push(template::view(
+            "residual", &spectrum, &labels, classes, seed,
+        )?);
+    }
     observer.progress(4);
-    let norms = parts.perturbation.chunks_exact(dim);
+    let norms = parts.perturbation.chunks_exact(size.0 * size.1 * 3);
     Ok(Evidence {
         views,
         perturbation_l2: norms.clone().map(l2).collect(),

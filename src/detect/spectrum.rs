@@ -5,12 +5,16 @@
 
 use faer::Mat;
 
+use super::cosine;
 use super::linalg::{Rows, eigen};
 use crate::Result;
 
 /// Variance below which a direction is dead (a constant border, a grey picture): well under that of 8-bit rounding,
 /// (1/255)^2 / 12 = 1.3e-6, in [0,1] pixel units.
 const DEAD: f64 = 1e-6;
+
+/// One part in this many of the rows counts as quiet.
+const QUIET: usize = 3;
 
 /// Principal directions of a set of rows, least variant first, and the rows' coordinates in them.
 pub(super) struct Spectrum {
@@ -21,12 +25,25 @@ pub(super) struct Spectrum {
 }
 
 impl Spectrum {
-    /// Of `rows` (pixels in [0,1]), which are centred in place.
-    pub(super) fn new(mut rows: Rows) -> Result<Self> {
+    /// Of `pixels` in \[0, 1\], `[n, height, width, 3]`.
+    ///
+    /// The covariance is shrunk towards the one that stationary pictures would have: diagonal in the cosine basis, where
+    /// each variance is an average over all rows. With fewer rows than directions, the sample's own directions would fit
+    /// the sample, not the pictures.
+    pub(super) fn new(pixels: Vec<f32>, (height, width): (usize, usize)) -> Result<Self> {
+        let mut rows = Rows {
+            dim: height * width * 3,
+            values: pixels,
+        };
+        cosine::transform(&mut rows.values, height, width);
         centre(&mut rows);
-        let covariance = rows.gram();
+        let moments = rows.gram();
         let n = rows.len() as f64;
-        let covariance = Mat::from_fn(rows.dim, rows.dim, |i, j| f64::from(covariance[(i, j)]) / n);
+        let shrinkage = rows.dim as f64 / (rows.dim as f64 + n);
+        let covariance = Mat::from_fn(rows.dim, rows.dim, |i, j| {
+            let keep = if i == j { 1.0 } else { 1.0 - shrinkage };
+            keep * f64::from(moments[(i, j)]) / n
+        });
         let (variances, vectors) = eigen(&covariance)?;
         let vectors = Mat::from_fn(rows.dim, rows.dim, |i, j| vectors[(i, j)] as f32);
         let coordinates = rows.times(vectors.as_ref());
@@ -51,14 +68,17 @@ impl Spectrum {
 
     /// Coordinates in the least variant directions that together hold `share` of the variance, each direction scaled to
     /// unit variance and then each row to unit mean square: what a row carries where natural pictures hold little, without
-    /// the loudness of its own texture. `[n, k]`, `k` at least 1.
+    /// the loudness of its own texture. Rows quieter than most are not raised to that level: all that is left in an even
+    /// sky is the trace of its encoder, which honest pictures of one class share. `[n, k]`, `k` at least 1.
     pub(super) fn faint(&self, share: f64) -> Rows {
         let k = self.directions_within(share).max(1);
         let mut faint = self.whitened(k);
-        for row in faint.values.chunks_exact_mut(k) {
-            let energy = row.iter().map(|v| v * v).sum::<f32>() / k as f32;
-            let scale = 1.0 / energy.max(f32::MIN_POSITIVE).sqrt();
-            row.iter_mut().for_each(|v| *v *= scale);
+        let loudness: Vec<f32> = faint.values.chunks_exact(k).map(root_mean_square).collect();
+        let mut sorted = loudness.clone();
+        sorted.sort_by(f32::total_cmp);
+        let floor = sorted[sorted.len() / QUIET].max(f32::MIN_POSITIVE);
+        for (row, loudness) in faint.values.chunks_exact_mut(k).zip(loudness) {
+            row.iter_mut().for_each(|v| *v /= loudness.max(floor));
         }
         faint
     }
@@ -83,6 +103,10 @@ impl Spectrum {
     pub(super) fn dim(&self) -> usize {
         self.variances.len()
     }
+}
+
+fn root_mean_square(row: &[f32]) -> f32 {
+    (row.iter().map(|v| v * v).sum::<f32>() / row.len() as f32).sqrt()
 }
 
 /// Subtracts the mean row.
