@@ -158,3 +158,34 @@ fn blend(running: &Var, new: impl Iterator<Item = f64>) -> Result<()> {
         .collect();
     store(running, blended)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::Seed;
+    use crate::nn::Tape;
+
+    #[test]
+    fn running_statistics_follow_pytorch() {
+        let mut params = Params::new(Seed(0));
+        let norm = BatchNorm::new(&mut params, "bn", 1, false).unwrap();
+        let x = Tensor::new(&[1f32, 2.0, 3.0, 4.0], &candle_core::Device::Cpu)
+            .unwrap()
+            .reshape((2, 1, 2, 1))
+            .unwrap();
+        let close = |actual: &Tensor, expected: f32| {
+            let actual = values(actual).unwrap()[0];
+            assert!((actual - expected).abs() < 1e-5, "{actual} {expected}");
+        };
+        let tape = Tape::new();
+        let y = norm.forward(&x, Mode::Train(&tape)).unwrap();
+        // Mean 2.5; biased variance 1.25 for the batch itself, unbiased 5/3 for the running one.
+        close(&y, -1.5 / 1.25f32.sqrt());
+        close(&norm.running_mean, 0.25);
+        close(&norm.running_variance, 0.9 + 0.1 * 5.0 / 3.0);
+        let y = norm.forward(&x, Mode::Eval).unwrap();
+        close(&y, 0.75 / (0.9 + 0.5 / 3.0f32).sqrt());
+        close(&norm.running_mean, 0.25);
+    }
+}

@@ -195,6 +195,28 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert!(one == bits(2) && one == bits(3));
 }
 
+/// Seventy copies of one picture are more than are decoded at once.
+#[test]
+fn each_row_has_a_noise_stream_of_its_own() {
+    let model = Dvae::fit(&data(16, (8, 8)), &tiny(), Seed(5), &Silent).unwrap();
+    let names = ["a", "b", "c"].map(String::from).to_vec();
+    let copies = vec![90; 70 * 8 * 8 * 3];
+    let copies = Dataset::from_pixels("memory", "test", names, (8, 8), copies, &[1; 70]);
+    let distinct = |latent: Latent| {
+        let out = model.apply(&copies, latent, &Silent).unwrap();
+        let mut rows: Vec<Vec<u32>> = out
+            .perturbation
+            .chunks_exact(8 * 8 * 3)
+            .map(|row| row.iter().map(|value| value.to_bits()).collect())
+            .collect();
+        rows.sort();
+        rows.dedup();
+        rows.len()
+    };
+    assert_eq!(distinct(Latent::Mean), 1);
+    assert_eq!(distinct(Latent::Sampled(Seed(1))), 70);
+}
+
 #[test]
 fn a_saved_model_gives_the_same_answers_and_the_same_bytes() -> Result<()> {
     let folder = tempfile::tempdir().unwrap();
