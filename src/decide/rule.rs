@@ -42,7 +42,7 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return decision;
     }
     let counts = count(labels, classes, |_| true);
-    let scores = evidence.joined();
+    let scores = evidence.joined(labels, classes);
     if scores.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
         return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);

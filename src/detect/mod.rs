@@ -5,6 +5,7 @@
 mod cosine;
 mod crossfit;
 mod energy;
+mod join;
 mod linalg;
 mod spectrum;
 mod template;
@@ -39,13 +40,15 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// One score a row from the views that look at labels; standard normal where there is no evidence.
-    pub fn joined(&self) -> Vec<f64> {
-        let views = self.views.iter().filter(|view| !view.null.is_empty());
-        views
-            .map(|view| view.scores.clone())
-            .next()
-            .unwrap_or_default()
+    /// One score a row from the views that look at labels; standard normal where there is no evidence. `labels` are those
+    /// of the readable rows, below `classes`.
+    pub fn joined(&self, labels: &[u32], classes: usize) -> Vec<f64> {
+        let views: Vec<&View> = self
+            .views
+            .iter()
+            .filter(|view| !view.null.is_empty())
+            .collect();
+        join::joined(&views, labels, classes)
     }
 }
 
@@ -83,13 +86,11 @@ pub fn collect(
     drop(spectrum);
     observer.progress(2);
     observer.check()?;
-    if !parts.reconstruction.is_empty() {
-        let spectrum = Spectrum::new(residual, size)?;
-        observer.progress(3);
-        views.push(template::view(
-            "residual", &spectrum, &labels, classes, seed,
-        )?);
-    }
+    let spectrum = Spectrum::new(residual, size)?;
+    observer.progress(3);
+    views.push(template::view(
+        "residual", &spectrum, &labels, classes, seed,
+    )?);
     observer.progress(4);
     let norms = parts.perturbation.chunks_exact(size.0 * size.1 * 3);
     Ok(Evidence {
