@@ -8,7 +8,10 @@ mod drop;
 mod dvae;
 mod golden;
 mod gradients;
+mod layering;
 mod readers;
+#[cfg(feature = "lab")]
+mod readme;
 mod report;
 mod same10;
 mod scan;
