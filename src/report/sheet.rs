@@ -100,24 +100,25 @@ fn random_unflagged(decision: &Decision, seed: Seed) -> Vec<usize> {
     chosen.into_iter().map(|place| clean[place]).collect()
 }
 
-/// Picture, reconstruction and amplified perturbation of block row `k`.
-fn panels(dataset: &Dataset, pictures: &Pictures<'_>, k: usize) -> [RgbImage; 3] {
+/// Picture, reconstruction and amplified perturbation of block row `k`; the picture alone where there was no model.
+fn panels(dataset: &Dataset, pictures: &Pictures<'_>, k: usize) -> Vec<RgbImage> {
     let size = dataset.height * dataset.width * 3;
     let block = k * size..(k + 1) * size;
-    let bytes = |values: &[f32], gain: f32, middle: f32| -> Vec<u8> {
+    let bytes = |values: &[f32], gain: f32, middle: f32| -> Option<Vec<u8>> {
         let byte = |value: &f32| (value * gain * 255.0 + middle).round() as u8;
-        values.iter().map(byte).collect()
+        Some(values.get(block.clone())?.iter().map(byte).collect())
     };
-    [
-        dataset.image(k).to_vec(),
-        bytes(&pictures.reconstruction[block.clone()], 1.0, 0.0),
-        bytes(&pictures.perturbation[block], AMPLIFICATION, 128.0),
-    ]
-    .map(|rgb| {
+    let panels = [
+        Some(dataset.image(k).to_vec()),
+        bytes(pictures.reconstruction, 1.0, 0.0),
+        bytes(pictures.perturbation, AMPLIFICATION, 128.0),
+    ];
+    let panel = |rgb: Vec<u8>| {
         let at = |x, y| {
             let pixel = (y as usize * dataset.width + x as usize) * 3;
             Rgb([rgb[pixel], rgb[pixel + 1], rgb[pixel + 2]])
         };
         RgbImage::from_fn(dataset.width as u32, dataset.height as u32, at)
-    })
+    };
+    panels.into_iter().flatten().map(panel).collect()
 }
