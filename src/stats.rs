@@ -1,5 +1,7 @@
 //! Plain statistics in f64: detection metrics against a truth, and quantiles.
 
+use linfa::prelude::ToConfusionMatrix;
+use ndarray::aview1;
 use serde::{Deserialize, Serialize};
 
 /// How flags and scores compare with the truth; poisoned is the positive class. A quotient whose denominator is zero is
@@ -24,6 +26,8 @@ pub struct Metrics {
     pub precision: Option<f64>,
     /// Harmonic mean of precision and recall.
     pub f1: Option<f64>,
+    /// Correlation of flag and truth (Matthews), in \[-1, 1\]: the one number that a rare kind of row cannot flatter.
+    pub matthews: Option<f64>,
     /// Share of clean rows that are flagged.
     pub false_positive_rate: Option<f64>,
     /// See [`auc`].
@@ -53,10 +57,20 @@ impl Metrics {
             recall: quotient(tp, tp + fn_),
             precision: quotient(tp, tp + fp),
             f1: quotient(2 * tp, 2 * tp + fp + fn_),
+            matthews: matthews(flags, truth),
             false_positive_rate: quotient(fp, fp + tn),
             auc: auc(scores, truth),
         }
     }
+}
+
+/// `None` where one kind of row or flag is absent.
+fn matthews(flags: &[bool], truth: &[bool]) -> Option<f64> {
+    let table = aview1(flags)
+        .to_owned()
+        .confusion_matrix(aview1(truth))
+        .ok()?;
+    Some(f64::from(table.mcc())).filter(|value| value.is_finite())
 }
 
 fn quotient(part: usize, whole: usize) -> Option<f64> {

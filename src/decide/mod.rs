@@ -2,6 +2,7 @@
 
 mod allowance;
 pub mod gate;
+mod rows;
 mod rule;
 mod share;
 

@@ -4,15 +4,22 @@
 //! rows that stands well apart from the rest, and classes that stand apart as a *whole*, where no clean row is left to
 //! compare with. Only then are rows flagged.
 
+use super::rows::{poison_score, rows};
 use super::share::interval;
 use super::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
 use crate::detect::Evidence;
 use crate::mixture::{Anchor, Mixture};
+use crate::stats::quantiles;
 
 /// Fewer readable rows than this answer nothing.
 const LEAST_ROWS: usize = 200;
-/// A part must stand this many clean standard deviations from the rest: clean data, split in two at will, stays below 3.
+/// A small part must stand this many clean standard deviations from the rest: clean data, split in two at will, stays below
+/// 3, and the share that it splits off below 3 %.
 const SEPARATION: f64 = 3.5;
+/// A large part may stand this close...
+const LARGE_SEPARATION: f64 = 2.5;
+/// ...if it is at least this share of the rows.
+const LARGE_PART: f64 = 0.1;
 /// A part has at least this many rows: a picture and its copies also share a pattern.
 const LEAST_PART: usize = 8;
 /// A part is at least this share of its rows, with 97.5 % confidence, to be called poison...
@@ -96,35 +103,54 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     }
 }
 
-/// Probability of each row to carry a perturbation; zero throughout where nothing stands apart.
+/// Probability of each row to carry a perturbation; zero where nothing stands apart.
 fn posteriors(scores: &[f64], labels: &[u32], classes: usize) -> Vec<f64> {
     let whole: Vec<bool> = (0..classes)
-        .map(|class| {
-            let members = labels
-                .iter()
-                .zip(scores)
-                .filter(|(l, _)| **l as usize == class);
-            let mut values: Vec<f64> = members.map(|(_, s)| *s).collect();
-            values.sort_by(f64::total_cmp);
-            values.len() >= LEAST_PART && values[values.len() / 2] >= WHOLE_CLASS
-        })
+        .map(|class| stands_apart_as_a_whole(scores, labels, class))
         .collect();
     let mut posteriors = vec![0.0; scores.len()];
-    for (kind, anchor) in [(false, Anchor::LOOSE), (true, Anchor::NULL)] {
+    for (in_whole_class, anchor) in [(false, Anchor::LOOSE), (true, Anchor::NULL)] {
         let members: Vec<usize> = (0..scores.len())
-            .filter(|&i| whole[labels[i] as usize] == kind)
+            .filter(|&i| whole[labels[i] as usize] == in_whole_class)
             .collect();
         let part_scores: Vec<f64> = members.iter().map(|&i| scores[i]).collect();
         let part_labels: Vec<u32> = members.iter().map(|&i| labels[i]).collect();
         let mixture = Mixture::fit(&part_scores, &part_labels, classes, anchor);
-        // In a whole class there is no rest to stand apart from.
-        if kind || mixture.separation() >= SEPARATION {
-            for i in members {
-                posteriors[i] = mixture.posterior(scores[i], labels[i]);
-            }
+        let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
+        let carry: Vec<f64> = part_scores
+            .iter()
+            .zip(&part_labels)
+            .map(posterior)
+            .collect();
+        // A whole class has no rest that a part of it could stand apart from.
+        if in_whole_class || part_stands_apart(&mixture, &carry) {
+            members
+                .iter()
+                .zip(carry)
+                .for_each(|(&i, p)| posteriors[i] = p);
         }
     }
     posteriors
+}
+
+/// Whether the typical row of `class` carries.
+fn stands_apart_as_a_whole(scores: &[f64], labels: &[u32], class: usize) -> bool {
+    let rows = labels.iter().zip(scores);
+    let members = rows.filter(|(label, _)| **label as usize == class);
+    let values: Vec<f64> = members.map(|(_, score)| *score).collect();
+    let median = quantiles(&values, &[0.5]);
+    values.len() >= LEAST_PART && median.first().is_some_and(|&median| median >= WHOLE_CLASS)
+}
+
+/// Whether the rows that `carry` are so far from the rest, or so many, that clean data would not split like that.
+fn part_stands_apart(mixture: &Mixture, carry: &[f64]) -> bool {
+    let share = carry.iter().sum::<f64>() / carry.len().max(1) as f64;
+    let needed = if share >= LARGE_PART {
+        LARGE_SEPARATION
+    } else {
+        SEPARATION
+    };
+    mixture.separation() >= needed
 }
 
 /// What `part` of `rows` amounts to.
@@ -143,55 +169,6 @@ fn worse(a: Verdict, b: Verdict) -> Verdict {
         (Verdict::Suspect, _) | (_, Verdict::Suspect) => Verdict::Suspect,
         _ => a,
     }
-}
-
-/// Flags the most probable rows, as many as keep the false-discovery rate.
-fn rows(scores: &[f64], posteriors: &[f64], fdr: f64) -> Vec<RowDecision> {
-    let q_values = q_values(scores, posteriors);
-    let row = |((&score, &p), q_value): ((&f64, &f64), f64)| {
-        let flagged = q_value <= fdr;
-        RowDecision {
-            flagged,
-            poison_score: poison_score(score, p, flagged),
-            q_value,
-            severity: match p {
-                _ if !flagged => Severity::None,
-                _ if p > 0.99 => Severity::High,
-                _ if p > 0.9 => Severity::Medium,
-                _ => Severity::Low,
-            },
-        }
-    };
-    scores
-        .iter()
-        .zip(posteriors)
-        .zip(q_values)
-        .map(row)
-        .collect()
-}
-
-/// Above 0.5 where the row is flagged. Half of it is the posterior, which saturates; the other half is the score, which
-/// keeps the order of rows that are all but certain.
-fn poison_score(score: f64, posterior: f64, flagged: bool) -> f64 {
-    let rank = 0.5 + score / (1.0 + score.abs()) / 2.0;
-    f64::from(u8::from(flagged)) / 2.0 + (posterior + rank) / 4.0
-}
-
-/// Expected share of clean rows among a row and all rows at least as probable (Efron's tail-area false-discovery rate).
-fn q_values(scores: &[f64], posteriors: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| {
-        posteriors[b]
-            .total_cmp(&posteriors[a])
-            .then(scores[b].total_cmp(&scores[a]))
-    });
-    let mut q_values = vec![1.0; scores.len()];
-    let mut clean = 0.0;
-    for (rank, &i) in order.iter().enumerate() {
-        clean += 1.0 - posteriors[i];
-        q_values[i] = clean / (rank + 1) as f64;
-    }
-    q_values
 }
 
 /// Share of carrying rows among `members`: the rows that are likely at least, those that are possible at most.
@@ -250,4 +227,97 @@ fn count(labels: &[u32], classes: usize, holds: impl Fn(usize) -> bool) -> Vec<u
         counts[label as usize] += usize::from(holds(i));
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::View;
+    use rand_distr::{Distribution, StandardNormal};
+
+    const CLASSES: usize = 4;
+    const ROWS: usize = 2000;
+
+    /// Scores of rows whose labels go round the classes; `lift(row)` says how much a row carries.
+    fn decided(lift: impl Fn(usize) -> f64) -> Decision {
+        let draw = |n: usize, purpose: &str| -> Vec<f64> {
+            let rng = &mut crate::Seed(1).stream(purpose, 0);
+            (0..n).map(|_| StandardNormal.sample(rng)).collect()
+        };
+        let mut scores = draw(ROWS, "scores");
+        (0..ROWS).for_each(|i| scores[i] += lift(i));
+        let evidence = Evidence {
+            views: vec![View {
+                name: "test",
+                scores,
+                null: draw(ROWS, "null"),
+            }],
+            ..Evidence::default()
+        };
+        let labels: Vec<u32> = (0..ROWS).map(|i| (i % CLASSES) as u32).collect();
+        decide(&evidence, &labels, CLASSES, 0.01)
+    }
+
+    fn flagged(decision: &Decision) -> usize {
+        decision.rows.iter().filter(|row| row.flagged).count()
+    }
+
+    #[test]
+    fn clean_rows_are_clean_even_with_honest_content_and_a_few_copies() {
+        for lift in [0.0, 0.7] {
+            let decision = decided(|i| {
+                if i % CLASSES == 1 && i < 24 {
+                    15.0
+                } else {
+                    lift
+                }
+            });
+            assert_eq!(decision.verdict, Verdict::Clean, "{}", decision.reason);
+            assert_eq!(flagged(&decision), 0);
+        }
+    }
+
+    #[test]
+    fn a_part_is_flagged_and_its_ratio_covered() {
+        for (every, share) in [(5, 0.2), (20, 0.05), (3, 1.0 / 3.0)] {
+            let decision = decided(|i| if i % every == 0 { 8.0 } else { 0.0 });
+            assert_eq!(decision.verdict, Verdict::Poisoned, "{}", decision.reason);
+            let ratio = decision.ratio;
+            assert!(ratio.low <= share && share <= ratio.high, "{ratio:?}");
+            let wrong = |i: usize| decision.rows[i].flagged != i.is_multiple_of(every);
+            // One flag in a hundred may be wrong: seven of the most.
+            assert!((0..ROWS).filter(|&i| wrong(i)).count() <= 8);
+        }
+    }
+
+    #[test]
+    fn one_poisoned_class_is_named() {
+        let decision = decided(|i| {
+            if i % CLASSES == 2 && i % 3 == 0 {
+                9.0
+            } else {
+                0.0
+            }
+        });
+        let poisoned = decision
+            .classes
+            .iter()
+            .filter(|c| c.verdict == Verdict::Poisoned);
+        assert_eq!(poisoned.map(|c| c.label).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_drop_without_a_clean_row_is_poisoned() {
+        let decision = decided(|_| 3.0);
+        assert_eq!(decision.verdict, Verdict::Poisoned);
+        assert!(flagged(&decision) > ROWS * 9 / 10, "{}", flagged(&decision));
+    }
+
+    #[test]
+    fn what_cannot_be_answered_is_inconclusive() {
+        assert!(unanswerable(&[0; 1000], 1).is_some());
+        assert!(unanswerable(&[0, 1], 2).is_some());
+        let labels: Vec<u32> = (0..1000).map(|i| i % 2).collect();
+        assert!(unanswerable(&labels, 2).is_none());
+    }
 }

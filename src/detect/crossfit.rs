@@ -114,14 +114,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
         .collect::<Result<_>>()?;
     let mut carries: Vec<Vec<f64>> = training.iter().map(|p| vec![1.0; p.labels.len()]).collect();
     for _ in 0..ROUNDS {
-        let moments: Vec<Mat<f32>> = training
-            .iter()
-            .zip(&carries)
-            .map(|(part, carries)| {
-                part.rows
-                    .transpose_times(targets(part, carries, classes).as_ref())
-            })
-            .collect();
+        let moments = moments(&training, &carries, classes);
         let mut scores = Vec::new();
         let mut labels = Vec::new();
         for (f, part) in training.iter().enumerate() {
@@ -139,14 +132,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
             }
         }
     }
-    let moments: Vec<Mat<f32>> = training
-        .iter()
-        .zip(&carries)
-        .map(|(part, carries)| {
-            part.rows
-                .transpose_times(targets(part, carries, classes).as_ref())
-        })
-        .collect();
+    let moments = moments(&training, &carries, classes);
     Ok(respond(
         &parts[k],
         &normal_matrix(&training)?,
@@ -166,6 +152,15 @@ fn normal_matrix(parts: &[&Part]) -> Result<Factor> {
         sum[(i, i)] += PENALTY * n as f32;
     }
     Factor::new(&sum)
+}
+
+/// `Z^T T` of each part: features times targets.
+fn moments(parts: &[&Part], carries: &[Vec<f64>], classes: usize) -> Vec<Mat<f32>> {
+    let moment = |(part, carries): (&&Part, &Vec<f64>)| {
+        part.rows
+            .transpose_times(targets(part, carries, classes).as_ref())
+    };
+    parts.iter().zip(carries).map(moment).collect()
 }
 
 /// Centred one-hot labels, each row weighted by the probability that it carries its class's pattern.
@@ -234,4 +229,75 @@ fn margin(responses: &Mat<f32>, i: usize, class: usize) -> f64 {
     let sum: f64 = (0..classes).map(|c| f64::from(responses[(i, c)])).sum();
     let own = f64::from(responses[(i, class)]);
     own - (sum - own) / (classes - 1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use rand_distr::{Distribution, StandardNormal};
+
+    const DIM: usize = 40;
+    const CLASSES: usize = 3;
+
+    /// Noise; every `every`-th row carries its class's pattern, at `lift` standard deviations.
+    fn planted(n: usize, every: usize, lift: f32) -> (Rows, Vec<u32>) {
+        let rng = &mut Seed(5).stream("planted", 0);
+        let mut values: Vec<f32> = (0..n * DIM).map(|_| StandardNormal.sample(rng)).collect();
+        let labels: Vec<u32> = (0..n).map(|i| (i / every % CLASSES) as u32).collect();
+        for i in (0..n).step_by(every) {
+            let class = labels[i] as usize;
+            (0..4).for_each(|k| values[i * DIM + 4 * class + k] += lift / 2.0);
+        }
+        (Rows { values, dim: DIM }, labels)
+    }
+
+    fn moments_of(values: &[f64]) -> (f64, f64) {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+        (mean, (squares / values.len() as f64).sqrt())
+    }
+
+    #[test]
+    fn without_a_pattern_the_own_label_scores_like_a_wrong_one() {
+        let (rows, labels) = planted(3000, 5, 0.0);
+        let matched = matched(&rows, &labels, CLASSES, Seed(0)).unwrap();
+        let (own, wrong) = (moments_of(&matched.own), moments_of(&matched.wrong));
+        assert!((own.0 - wrong.0).abs() < 0.15, "{own:?} {wrong:?}");
+        assert!((own.1 - wrong.1).abs() < 0.15, "{own:?} {wrong:?}");
+    }
+
+    #[test]
+    fn rows_that_carry_stand_out_and_the_rest_of_their_class_does_not() {
+        let (rows, labels) = planted(3000, 5, 6.0);
+        let matched = matched(&rows, &labels, CLASSES, Seed(0)).unwrap();
+        let pick = |carrying: bool| -> Vec<f64> {
+            let rows = (0..3000).filter(|i| (i % 5 == 0) == carrying);
+            rows.map(|i| matched.own[i]).collect()
+        };
+        assert!(
+            moments_of(&pick(true)).0 > 4.0,
+            "{:?}",
+            moments_of(&pick(true))
+        );
+        assert!(
+            moments_of(&pick(false)).0 < 0.5,
+            "{:?}",
+            moments_of(&pick(false))
+        );
+    }
+
+    #[test]
+    fn every_row_is_in_one_fold_and_every_class_in_every_fold() {
+        let labels: Vec<u32> = (0..100).map(|i| i % 4).collect();
+        let folds = folds(&labels, 4, Seed(0));
+        let mut all: Vec<usize> = folds.concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..100).collect::<Vec<_>>());
+        assert!(
+            folds
+                .iter()
+                .all(|fold| (0..4).all(|c| fold.iter().any(|&i| labels[i] == c)))
+        );
+    }
 }

@@ -75,28 +75,25 @@ pub fn collect(
         .zip(&parts.reconstruction)
         .map(|(x, r)| x - r)
         .collect();
-    let mut views = Vec::new();
     observer.stage("evidence", 4);
     let spectrum = Spectrum::new(pixels, size)?;
     observer.progress(1);
-    views.push(energy::view(&spectrum));
-    views.push(template::view(
-        "template", &spectrum, &labels, classes, seed,
-    )?);
+    observer.check()?;
+    let energy = energy::view(&spectrum);
+    let template = template::view("template", &spectrum, &labels, classes, seed)?;
     drop(spectrum);
     observer.progress(2);
     observer.check()?;
     let spectrum = Spectrum::new(residual, size)?;
     observer.progress(3);
-    views.push(template::view(
-        "residual", &spectrum, &labels, classes, seed,
-    )?);
+    observer.check()?;
+    let residual = template::view("residual", &spectrum, &labels, classes, seed)?;
     observer.progress(4);
-    let norms = parts.perturbation.chunks_exact(size.0 * size.1 * 3);
+    let perturbations = parts.perturbation.chunks_exact(size.0 * size.1 * 3);
     Ok(Evidence {
-        views,
-        perturbation_l2: norms.clone().map(l2).collect(),
-        perturbation_linf: norms.map(linf).collect(),
+        views: vec![energy, template, residual],
+        perturbation_l2: perturbations.clone().map(l2).collect(),
+        perturbation_linf: perturbations.map(linf).collect(),
     })
 }
 

@@ -1,4 +1,6 @@
-//! View `template`: does the row carry a pattern, fixed in place, that the rows of its class share?
+//! Views `template` and `residual`: does the row carry a pattern, fixed in place, that the rows of its class share?
+//!
+//! The first looks at the pixels, the second at x - x̂, what the D-VAE's rate limit kept out of its reconstruction.
 //!
 //! - Looks at: coordinates in the faint directions of the drop ([`Spectrum::faint`]), own label against the others, by
 //!   cross-fitted and self-trained ridge regression ([`matched`]).

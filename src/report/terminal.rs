@@ -153,6 +153,7 @@ fn metrics(report: &Report) -> Option<Table> {
         ("recall", detection.recall),
         ("precision", detection.precision),
         ("F1", detection.f1),
+        ("Matthews correlation", detection.matthews),
         ("false positive rate", detection.false_positive_rate),
         ("AUC", detection.auc),
     ] {

@@ -8,19 +8,19 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cli::{ends, last_line_as_json, ue_audit};
-use crate::support::image_folder;
+use crate::support::{image_folder, small_image_folder};
 
 /// Enough rows for a verdict.
 const ROWS: usize = 1500;
 
 fn clean_drop(home: &Path) {
-    image_folder(&home.join("data"), ROWS, 10);
+    small_image_folder(&home.join("data"), ROWS, 10);
 }
 
 fn poisoned_drop(home: &Path) {
-    clean_drop(home);
+    image_folder(&home.join("data"), ROWS, 10);
     let poison = [
-        "poison", "data", "--attack", "lsp", "--ratio", "0.3", "--out", "poisoned",
+        "poison", "data", "--attack", "lsp", "--ratio", "0.5", "--out", "poisoned",
     ];
     ends(ue_audit(home).args(poison), 0);
 }
@@ -30,7 +30,6 @@ fn results(home: &Path, out: &str) -> Value {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn a_clean_drop_ends_with_0() {
     let home = tempfile::tempdir().unwrap();
     clean_drop(home.path());
@@ -43,7 +42,6 @@ fn a_clean_drop_ends_with_0() {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn a_poisoned_drop_ends_with_1_unless_tolerated() {
     let home = tempfile::tempdir().unwrap();
     poisoned_drop(home.path());
@@ -83,10 +81,9 @@ fn a_poisoned_drop_ends_with_1_unless_tolerated() {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn too_few_rows_end_with_4() {
     let home = tempfile::tempdir().unwrap();
-    image_folder(&home.path().join("data"), 8, 2);
+    small_image_folder(&home.path().join("data"), 8, 2);
     ends(
         ue_audit(home.path()).args(["scan", "data", "--out", "out"]),
         4,
@@ -95,7 +92,6 @@ fn too_few_rows_end_with_4() {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn too_many_unreadable_rows_end_with_4() {
     let home = tempfile::tempdir().unwrap();
     clean_drop(home.path());
@@ -115,7 +111,6 @@ fn too_many_unreadable_rows_end_with_4() {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn an_audit_is_the_same_bytes_at_any_thread_count() {
     let home = tempfile::tempdir().unwrap();
     poisoned_drop(home.path());
@@ -134,7 +129,6 @@ fn an_audit_is_the_same_bytes_at_any_thread_count() {
 }
 
 #[test]
-#[ignore = "needs the audit"]
 fn the_demo_ends_with_0_whatever_it_finds() {
     let home = tempfile::tempdir().unwrap();
     let (_, stdout) = ends(ue_audit(home.path()).args(["demo", "--out", "out"]), 0);
@@ -144,7 +138,6 @@ fn the_demo_ends_with_0_whatever_it_finds() {
 
 #[cfg(unix)]
 #[test]
-#[ignore = "needs the audit"]
 fn an_interrupt_ends_with_130_and_leaves_no_results() {
     let home = tempfile::tempdir().unwrap();
     clean_drop(home.path());

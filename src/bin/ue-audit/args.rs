@@ -196,7 +196,7 @@ pub(crate) struct DemoArgs {
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
     /// Pictures to make.
-    #[arg(long, value_name = "N", default_value = "3000")]
+    #[arg(long, value_name = "N", default_value = "5000")]
     pub(crate) rows: NonZeroUsize,
     /// Share of them to poison.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
