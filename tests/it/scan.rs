@@ -60,10 +60,13 @@ fn a_poisoned_drop_ends_with_1_unless_tolerated() {
     );
     assert!(stderr.contains("exit 1: the drop is poisoned"), "{stderr}");
     let report = last_line_as_json(&stdout);
+    // 150 rows a class are few: most flags are right, and more than half of the poison has one.
+    let detection = &report["metrics"]["detection"];
     assert!(
-        report["metrics"]["detection"]["f1"].as_f64().unwrap() > 0.8,
-        "{report}"
+        detection["precision"].as_f64().unwrap() > 0.95,
+        "{detection}"
     );
+    assert!(detection["recall"].as_f64().unwrap() > 0.5, "{detection}");
     assert!(report["timings"]["total_seconds"].as_f64().unwrap() > 0.0);
     assert_eq!(
         results(home.path(), "out")["timings"]["file"],
