@@ -22,10 +22,12 @@ const LARGE_SEPARATION: f64 = 2.5;
 const LARGE_PART: f64 = 0.1;
 /// A part has at least this many rows: a picture and its copies also share a pattern.
 const LEAST_PART: usize = 8;
-/// A part is at least this share of its rows, with 97.5 % confidence, to be called poison...
+/// A part is at least this share of the drop, with 97.5 % confidence, to be called poison...
 const POISONED: f64 = 0.005;
-/// ...and at least this share to be suspect.
-const SUSPECT: f64 = 0.0025;
+/// ...or this share of one class: clean classes hold clusters of pictures that are near copies of each other.
+const POISONED_CLASS: f64 = 0.015;
+/// A part of at least this share of the amounts above is suspect.
+const SUSPECT: f64 = 2.0 / 3.0;
 /// A class whose median row scores this high carries a pattern as a whole. Honest class content reaches a third of it.
 const WHOLE_CLASS: f64 = 1.5;
 
@@ -59,9 +61,9 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     let class_verdicts: Vec<Verdict> = parts
         .iter()
         .zip(&counts)
-        .map(|(&k, &n)| judge(k, n))
+        .map(|(&k, &n)| judge(k, n, POISONED_CLASS))
         .collect();
-    let whole = judge(parts.iter().sum(), labels.len());
+    let whole = judge(parts.iter().sum(), labels.len(), POISONED);
     let verdict = class_verdicts
         .iter()
         .copied()
@@ -153,12 +155,12 @@ fn part_stands_apart(mixture: &Mixture, carry: &[f64]) -> bool {
     mixture.separation() >= needed
 }
 
-/// What `part` of `rows` amounts to.
-fn judge(part: usize, rows: usize) -> Verdict {
+/// What `part` of `rows` amounts to, where the share `poisoned` is poison.
+fn judge(part: usize, rows: usize, poisoned: f64) -> Verdict {
     let (low, _) = interval(part, rows);
     match part >= LEAST_PART {
-        true if low >= POISONED => Verdict::Poisoned,
-        true if low >= SUSPECT => Verdict::Suspect,
+        true if low >= poisoned => Verdict::Poisoned,
+        true if low >= SUSPECT * poisoned => Verdict::Suspect,
         _ => Verdict::Clean,
     }
 }
