@@ -187,6 +187,19 @@ mod lab {
     }
 
     #[test]
+    fn every_attack_is_on_the_command_line() {
+        let home = tempfile::tempdir().unwrap();
+        support::image_folder(&home.path().join("data"), 40, 2);
+        for attack in ue_audit::lab::attack::NAMES {
+            let args = ["poison", "data", "--ratio", "0.5", "--attack", attack, "--out", attack];
+            ends(ue_audit(home.path()).args(args), 0);
+            let bytes = std::fs::read(home.path().join(attack).join("poison.json")).unwrap();
+            let description: Value = serde_json::from_slice(&bytes).unwrap();
+            assert_eq!(description["attack"], attack);
+        }
+    }
+
+    #[test]
     fn poison_depends_on_the_seed_alone() {
         let home = tempfile::tempdir().unwrap();
         support::image_folder(&home.path().join("data"), 40, 2);

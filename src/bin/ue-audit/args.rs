@@ -231,15 +231,16 @@ pub(crate) struct DropArgs {
 pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// The attack.
-    #[arg(long, value_name = "NAME", value_parser = ["lsp"])]
+    /// The attack: ar, lsp, lsp-class, ntga or ops.
+    #[arg(long, value_name = "NAME")]
     pub(crate) attack: String,
     /// Share of the readable rows to poison.
     #[arg(long, value_name = "SHARE")]
     pub(crate) ratio: f64,
-    /// Euclidean norm of a perturbation, pixels counted from 0 to 1.
-    #[arg(long, value_name = "L2", default_value_t = 1.0)]
-    pub(crate) budget: f64,
+    /// Largest size of a perturbation in the attack's own norm, pixels counted from 0 to 1 [default: the paper's: l2 1.0
+    /// for ar and lsp, linf 8/255 for ntga; ops always changes one pixel].
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) budget: Option<f64>,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
 }

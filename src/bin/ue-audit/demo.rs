@@ -49,15 +49,19 @@ pub(crate) fn run(args: &DemoArgs, global: &Global, console: &Console) -> anyhow
 fn poisoned(clean: &Dataset, chosen: &[usize], seed: Seed) -> Result<Dataset> {
     let labels = clean.labels();
     let attack = Lsp::default();
+    let size = clean.height * clean.width * 3;
+    let mut pixels = clean.pixels().to_vec();
+    let pictures = chosen
+        .iter()
+        .flat_map(|&row| &pixels[row * size..(row + 1) * size]);
     let target = Target {
         height: clean.height,
         width: clean.width,
         labels: &chosen.iter().map(|&row| labels[row]).collect::<Vec<_>>(),
         classes: clean.class_names.len(),
+        pixels: &pictures.copied().collect::<Vec<_>>(),
     };
     let perturbation = attack.perturb(&target, seed)?;
-    let mut pixels = clean.pixels().to_vec();
-    let size = clean.height * clean.width * 3;
     for (k, &row) in chosen.iter().enumerate() {
         let rgb = &mut pixels[row * size..(row + 1) * size];
         apply(rgb, perturbation.row(k), attack.budget(), Storage::Round)?;

@@ -1,12 +1,12 @@
 //! `ue-audit poison`: a copy in the source's own format with a part of its rows poisoned, and the truth about it.
 
-use anyhow::{Context, anyhow, ensure};
+use anyhow::{Context, ensure};
 use serde_json::json;
 use ue_audit::data::{
-    Dataset, Edit, Image, Limits, Reader, TRUTH_FILE, load, rewrite, write_atomic, write_truth,
+    Edit, Image, Limits, Reader, TRUTH_FILE, load, rewrite, write_atomic, write_truth,
 };
 use ue_audit::decide::gate::Gate;
-use ue_audit::lab::attack::{Attack, Lsp, Perturbation, Storage, Target, apply, choose_rows};
+use ue_audit::lab::attack::{Storage, Target, apply, choose_rows, named};
 use ue_audit::{Error, Result};
 
 use crate::args::{Global, PoisonArgs};
@@ -14,14 +14,7 @@ use crate::progress::Console;
 use crate::{exit, source};
 
 pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
-    ensure!(
-        args.budget > 0.0 && args.budget.is_finite(),
-        "--budget {}: a norm above 0 is needed",
-        args.budget
-    );
-    let attack = Lsp {
-        radius: args.budget,
-    };
+    let attack = named(&args.attack, args.budget)?;
     let settings = global.settings(args.source.config())?;
     source::use_threads(&settings)?;
     let reader = source::reader(&args.source, &settings)?;
@@ -31,22 +24,37 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyh
         .into_iter()
         .map(|k| readable[k])
         .collect();
-    let perturbation = perturb(&attack, &*reader, &dataset, &chosen, &settings)?;
+    ensure!(
+        !chosen.is_empty(),
+        "--ratio is too small: it gives no row to poison"
+    );
+    let pictures = Pictures::read(&*reader, &chosen, &settings.limits)?;
+    let labels: Vec<u32> = chosen.iter().map(|&row| dataset.rows[row].label).collect();
+    let target = Target {
+        height: pictures.height,
+        width: pictures.width,
+        labels: &labels,
+        classes: dataset.class_names.len(),
+        pixels: &pictures.pixels,
+    };
+    let perturbation = attack.perturb(&target, settings.seed)?;
 
-    let mut records = reader.records();
     let mut edit = |row: usize| -> Result<Edit> {
-        let record = records.next().transpose()?;
-        let (Ok(k), Some(record)) = (chosen.binary_search(&row), record) else {
+        let Ok(k) = chosen.binary_search(&row) else {
             return Ok(Edit::Keep);
         };
-        let mut image = decoded(record, &settings.limits)?;
-        if (image.height, image.width) != (perturbation.height, perturbation.width) {
-            let problem = "pictures of several sizes; an attack needs rows of one size";
-            return Err(Error::input(&args.source.path, problem));
-        }
-        let delta = perturbation.row(k);
-        apply(&mut image.rgb, delta, attack.budget(), Storage::Round)?;
-        Ok(Edit::Replace(image))
+        let mut rgb = target.image(k).to_vec();
+        apply(
+            &mut rgb,
+            perturbation.row(k),
+            attack.budget(),
+            Storage::Round,
+        )?;
+        Ok(Edit::Replace(Image {
+            height: target.height,
+            width: target.width,
+            rgb,
+        }))
     };
     let new_ids = rewrite(
         &*reader,
@@ -85,35 +93,42 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyh
     )))
 }
 
-/// At the size in which the pictures are stored, which the first chosen row tells.
-fn perturb(
-    attack: &dyn Attack,
-    reader: &dyn Reader,
-    dataset: &Dataset,
-    chosen: &[usize],
-    settings: &ue_audit::Settings,
-) -> anyhow::Result<Perturbation> {
-    let first = *chosen
-        .first()
-        .ok_or_else(|| anyhow!("--ratio is too small: it gives no row to poison"))?;
-    let record = reader
-        .records()
-        .nth(first)
-        .context("the data end early")??;
-    let image = decoded(record, &settings.limits)?;
-    let labels: Vec<u32> = chosen.iter().map(|&row| dataset.rows[row].label).collect();
-    let target = Target {
-        height: image.height,
-        width: image.width,
-        labels: &labels,
-        classes: dataset.class_names.len(),
-    };
-    Ok(attack.perturb(&target, settings.seed)?)
+/// The chosen pictures in the size in which they are stored, which must be one for all.
+struct Pictures {
+    height: usize,
+    width: usize,
+    pixels: Vec<u8>,
 }
 
-/// A row that was readable a moment ago.
-fn decoded(record: ue_audit::data::Record, limits: &Limits) -> Result<Image> {
-    let id = record.id;
-    let image = record.source.decode(limits);
-    image.map_err(|reason| Error::input(&id, format!("changed while it was read: {reason}")))
+impl Pictures {
+    /// Reads the `chosen` rows, ascending, which were readable a moment ago.
+    fn read(reader: &dyn Reader, chosen: &[usize], limits: &Limits) -> anyhow::Result<Self> {
+        let mut pictures: Option<Self> = None;
+        let mut records = reader.records().enumerate();
+        for &row in chosen {
+            let record = records.find(|(number, _)| *number == row);
+            let (_, record) = record.context("the data end early")?;
+            let record = record?;
+            let id = record.id;
+            let image = record.source.decode(limits);
+            let image = image.map_err(|reason| {
+                Error::input(&id, format!("changed while it was read: {reason}"))
+            })?;
+            let all = pictures.get_or_insert(Self {
+                height: image.height,
+                width: image.width,
+                pixels: Vec::with_capacity(chosen.len() * image.rgb.len()),
+            });
+            ensure!(
+                (image.height, image.width) == (all.height, all.width),
+                "{id}: {} x {} pixels, others {} x {}; an attack needs pictures of one size",
+                image.width,
+                image.height,
+                all.width,
+                all.height
+            );
+            all.pixels.extend(image.rgb);
+        }
+        pictures.context("no row to poison")
+    }
 }

@@ -15,26 +15,34 @@ const SLACK: f64 = 1e-5;
 pub enum Budget {
     /// Largest Euclidean norm.
     L2(f64),
+    /// Largest change of a value.
+    Linf(f64),
+    /// Most pixels changed, all three colours of each.
+    L0(usize),
 }
 
 impl Budget {
-    /// Checks one picture's perturbation.
+    /// Checks one picture's perturbation, `[height, width, 3]`.
     ///
     /// # Errors
     /// [`Error::Numeric`] if it is over the budget or not finite.
     pub fn check(self, delta: &[f32]) -> Result<()> {
-        let Self::L2(limit) = self;
-        let norm = delta
-            .iter()
-            .map(|&v| f64::from(v).powi(2))
-            .sum::<f64>()
-            .sqrt();
-        if norm <= limit * (1.0 + SLACK) {
+        let values = delta.iter().map(|&v| f64::from(v));
+        let (size, limit) = match self {
+            _ if delta.iter().any(|v| !v.is_finite()) => (f64::NAN, 0.0),
+            Self::L2(limit) => (values.map(|v| v * v).sum::<f64>().sqrt(), limit),
+            Self::Linf(limit) => (values.map(f64::abs).fold(0.0, f64::max), limit),
+            Self::L0(limit) => {
+                let changed = |pixel: &&[f32]| pixel.iter().any(|&v| v != 0.0);
+                (delta.chunks(3).filter(changed).count() as f64, limit as f64)
+            }
+        };
+        if size <= limit * (1.0 + SLACK) {
             return Ok(());
         }
         Err(Error::Numeric {
             stage: "attack",
-            problem: format!("a perturbation of norm {norm} is over the budget {limit}"),
+            problem: format!("a perturbation of size {size} is over the budget {self:?}"),
         })
     }
 }
@@ -62,7 +70,8 @@ pub fn apply(rgb: &mut [u8], delta: &[f32], budget: Budget, storage: Storage) ->
     assert_eq!(rgb.len(), delta.len(), "a value for each byte");
     budget.check(delta)?;
     for (byte, &value) in rgb.iter_mut().zip(delta) {
-        let level = (f32::from(*byte) + 255.0 * value).clamp(0.0, 255.0);
+        // In this order a whole level stays one, so that truncation keeps it.
+        let level = 255.0 * (f32::from(*byte) / 255.0 + value).clamp(0.0, 1.0);
         *byte = match storage {
             Storage::Round => level.round(),
             Storage::Truncate => level.floor(),
@@ -94,6 +103,21 @@ mod tests {
             let mut rgb = [7, 7];
             assert!(apply(&mut rgb, &delta, Budget::L2(1.0), Storage::Round).is_err());
             assert_eq!(rgb, [7, 7]);
+        }
+        for (budget, fits, over) in [
+            (
+                Budget::Linf(0.5),
+                [0.5, -0.5, 0.5, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.0, 0.0, 0.0, -0.6],
+            ),
+            (
+                Budget::L0(1),
+                [9.0, -9.0, 9.0, 0.0, 0.0, 0.0],
+                [0.0, 0.0, 0.1, 0.1, 0.0, 0.0],
+            ),
+        ] {
+            assert!(budget.check(&fits).is_ok() && budget.check(&over).is_err());
+            assert!(budget.check(&[f32::NAN; 3]).is_err());
         }
     }
 }

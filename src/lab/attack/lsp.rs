@@ -22,12 +22,32 @@ const SEPARATION: f32 = 10.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lsp {
     /// Euclidean norm of each perturbation, in [0, 1] pixel units: 1.0 in the tables of the D-VAE paper.
-    pub radius: f64,
+    radius: f64,
+    /// Whether the rows of a class share one draw.
+    class_wise: bool,
+}
+
+impl Lsp {
+    /// A draw for each row, of this Euclidean norm in [0, 1] pixel units: 1.0 in the tables of the D-VAE paper.
+    pub fn sample_wise(radius: f64) -> Self {
+        Self {
+            radius,
+            class_wise: false,
+        }
+    }
+
+    /// One draw for all rows of a class.
+    pub fn class_wise(radius: f64) -> Self {
+        Self {
+            radius,
+            class_wise: true,
+        }
+    }
 }
 
 impl Default for Lsp {
     fn default() -> Self {
-        Self { radius: 1.0 }
+        Self::sample_wise(1.0)
     }
 }
 
@@ -53,7 +73,7 @@ impl Cluster {
 
 impl Attack for Lsp {
     fn name(&self) -> &'static str {
-        "lsp"
+        if self.class_wise { "lsp-class" } else { "lsp" }
     }
 
     fn budget(&self) -> Budget {
@@ -79,7 +99,8 @@ impl Attack for Lsp {
             .par_iter()
             .enumerate()
             .flat_map_iter(|(row, &label)| {
-                let mut rng = seed.stream("lsp.draw", row as u64);
+                let draw = if self.class_wise { label as usize } else { row };
+                let mut rng = seed.stream("lsp.draw", draw as u64);
                 let mosaic = clusters[label as usize].draw(&mut rng);
                 scaled(enlarge(&mosaic, cells.1, height, width), self.radius)
             })
@@ -155,6 +176,7 @@ mod tests {
             width,
             labels,
             classes,
+            pixels: &[],
         };
         lsp.perturb(&target, Seed(1)).unwrap()
     }
@@ -169,7 +191,7 @@ mod tests {
         let radius = ((6.0_f64 / 255.0).powi(2) * 3072.0).sqrt();
         assert!((radius - 1.304).abs() < 1e-3);
         for size in [(32, 32), (28, 20), (8, 8)] {
-            let noise = noise(Lsp { radius }, size, &labels(20, 5), 5);
+            let noise = noise(Lsp::sample_wise(radius), size, &labels(20, 5), 5);
             for k in 0..20 {
                 let row = noise.row(k);
                 let norm = row
@@ -216,9 +238,13 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_a_class_differ() {
-        let noise = noise(Lsp::default(), (32, 32), &[0, 0], 2);
+    fn rows_of_a_class_differ_unless_the_class_shares_one_draw() {
+        let noises = |lsp| noise(lsp, (32, 32), &[0, 0, 1], 2);
+        let noise = noises(Lsp::default());
         assert_ne!(noise.row(0), noise.row(1));
+        let noise = noises(Lsp::class_wise(1.0));
+        assert_eq!(noise.row(0), noise.row(1));
+        assert_ne!(noise.row(0), noise.row(2));
     }
 
     #[test]
@@ -228,6 +254,7 @@ mod tests {
             width: 8,
             labels: &[0],
             classes: 9,
+            pixels: &[],
         };
         assert!(Lsp::default().perturb(&target, Seed(0)).is_err());
     }

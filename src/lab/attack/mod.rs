@@ -1,15 +1,21 @@
 //! Attacks that turn pictures into unlearnable examples.
 
+mod ar;
 mod budget;
 mod lsp;
+mod ntga;
+mod ops;
 
 use rand::seq::index;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::{Error, Result, Seed};
 
+pub use ar::Ar;
 pub use budget::{Budget, Storage, apply};
 pub use lsp::Lsp;
+pub use ntga::Ntga;
+pub use ops::Ops;
 
 /// The rows an attack perturbs.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +28,20 @@ pub struct Target<'a> {
     pub labels: &'a [u32],
     /// Number of classes; every label is below it.
     pub classes: usize,
+    /// The pictures, `[rows, height, width, 3]`.
+    pub pixels: &'a [u8],
+}
+
+impl<'a> Target<'a> {
+    /// Values in a picture.
+    pub fn image_len(&self) -> usize {
+        self.height * self.width * 3
+    }
+
+    /// Picture `k`, `[height, width, 3]`.
+    pub fn image(&self, k: usize) -> &'a [u8] {
+        &self.pixels[k * self.image_len()..(k + 1) * self.image_len()]
+    }
 }
 
 /// What an attack adds to its rows: `[rows, height, width, 3]` in [0, 1] pixel units.
@@ -79,6 +99,41 @@ pub trait Attack {
     /// # Errors
     /// [`Error::Settings`] if the attack cannot work on such a target.
     fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation>;
+}
+
+/// Names of the attacks, as on the command line.
+pub const NAMES: [&str; 5] = ["ar", "lsp", "lsp-class", "ntga", "ops"];
+
+/// Euclidean budget of the D-VAE paper's tables, in [0, 1] pixel units.
+const L2: f64 = 1.0;
+/// Budget of a value in its tables.
+const LINF: f64 = 8.0 / 255.0;
+
+/// The attack called `name`, bound by `budget` in its own norm or by what its paper takes.
+///
+/// # Errors
+/// [`Error::Settings`] for an unknown name and for a budget that the attack cannot keep.
+pub fn named(name: &str, budget: Option<f64>) -> Result<Box<dyn Attack>> {
+    let wrong = |name, problem: String| Err(Error::Settings { name, problem });
+    if let Some(size) = budget.filter(|size| !(*size > 0.0 && size.is_finite())) {
+        return wrong("budget", format!("{size}: a size above 0 is needed"));
+    }
+    let l2 = budget.unwrap_or(L2);
+    let linf = budget.unwrap_or(LINF);
+    Ok(match name {
+        "ar" => Box::new(Ar { radius: l2 }),
+        "lsp" => Box::new(Lsp::sample_wise(l2)),
+        "lsp-class" => Box::new(Lsp::class_wise(l2)),
+        "ntga" => Box::new(Ntga { radius: linf }),
+        "ops" if budget.is_none_or(|pixels| pixels == 1.0) => Box::new(Ops),
+        "ops" => {
+            return wrong(
+                "budget",
+                "ops changes one pixel, no more and no less".into(),
+            );
+        }
+        _ => return wrong("attack", format!("{name} is none of {}", NAMES.join(", "))),
+    })
 }
 
 /// The rows to poison: `int(rows * ratio)` of `0..rows`, drawn evenly without replacement, ascending.
