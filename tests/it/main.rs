@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bad_inputs;
+mod bench;
 mod cli;
 mod copies;
 mod drop;
