@@ -17,3 +17,4 @@ mod report;
 mod same10;
 mod scan;
 mod support;
+mod trajectory;
