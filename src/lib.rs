@@ -11,10 +11,12 @@
 //! | [`detect`] | score: one number a row from each view of the evidence |
 //! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
 //! | [`report`] | report: pure renderings of one result |
+//! | [`bench`] | the speed of training on this machine |
 //! | [`demo`] | a procedural drop made from a seed, with nothing to download |
 //! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
 
 pub mod audit;
+pub mod bench;
 pub mod data;
 pub mod decide;
 pub mod demo;

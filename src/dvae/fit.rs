@@ -1,4 +1,4 @@
-//! Training: shuffled batches, Adam on a cosine, one noise stream a step.
+//! Training on a data set: shuffled batches, a cosine for the learning rate, one noise stream a step.
 
 use candle_core::{Device, Tensor};
 use rand::seq::SliceRandom;
@@ -6,11 +6,9 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::batch::Frame;
-use super::{Dvae, DvaeConfig, Losses, Network, Objective, Provenance};
+use super::{Batch, Dvae, DvaeConfig, Losses, Network, Objective, Provenance, Training};
 use crate::data::Dataset;
-use crate::nn::optim::Adam;
 use crate::nn::schedule::cosine;
-use crate::nn::{Mode, Tape};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -45,7 +43,7 @@ impl Dvae {
         )?;
         let steps = labels.len() / batch;
         observer.stage("train D-VAE", (config.epochs * steps) as u64);
-        let mut adam = Adam::new(network.params(), config.clip_norm);
+        let mut training = Training::new(network, config.clip_norm);
         let mut order: Vec<usize> = (0..labels.len()).collect();
         let mut history = Vec::with_capacity(config.epochs);
         for epoch in 0..config.epochs {
@@ -60,20 +58,15 @@ impl Dvae {
                 let x = frame.tensor(rows.iter().map(|&row| data.image(row)))?;
                 let y: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
                 let seed = seed.derive("dvae.noise", number as u64);
-                let noise = noise(network.latent_shape(), batch, |k| (seed, k as u64))?;
-                let tape = Tape::new();
-                let mode = Mode::Train(&tape);
-                let output = network.forward(&x, &y, Some(&noise), mode)?;
-                let terms = objective.evaluate(&x, &output, mode)?;
-                let norm = if terms.losses.are_finite() {
-                    adam.step(&tape.gradients(&terms.active)?, rate)?
-                } else {
-                    f64::NAN
-                };
-                if !norm.is_finite() {
-                    return Err(diverged(epoch, step));
+                let latent = training.network().latent_shape();
+                let noise = noise(latent, batch, |k| (seed, k as u64))?;
+                match training
+                    .step(Batch { x, y, noise }, objective, rate)?
+                    .losses
+                {
+                    Some(losses) => mean.add(losses, (steps as f32).recip()),
+                    None => return Err(diverged(epoch, step)),
                 }
-                mean.add(terms.losses, (steps as f32).recip());
                 observer.progress(number as u64 + 1);
             }
             observer.note(&format!(
@@ -88,7 +81,7 @@ impl Dvae {
             history.push(mean);
         }
         Ok(Self {
-            network,
+            network: training.into_network(),
             frame,
             config: config.clone(),
             provenance: Provenance {
@@ -112,7 +105,7 @@ fn diverged(epoch: usize, step: usize) -> Error {
 }
 
 /// Standard normal noise `[batch, height, width, channels]`; image `k` draws from the stream that `stream` names.
-pub(super) fn noise(
+pub(crate) fn noise(
     [height, width, channels]: [usize; 3],
     batch: usize,
     stream: impl Fn(usize) -> (Seed, u64) + Sync,

@@ -14,11 +14,15 @@ mod encoder;
 mod fit;
 mod loss;
 mod network;
+mod training;
 
 pub use apply::{BatchOutput, Disentangled, Latent};
 pub use config::DvaeConfig;
 pub use loss::{Losses, Objective, Terms};
 pub use network::{Network, Output};
+pub use training::{Batch, Step, Training};
+
+pub(crate) use fit::noise;
 
 use batch::Frame;
 

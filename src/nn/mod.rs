@@ -4,10 +4,12 @@
 //! the shape and name that PyTorch gives it, so that weights travel both ways.
 
 pub mod layers;
+mod memory;
 pub mod ops;
 pub mod optim;
 pub mod params;
 pub mod schedule;
 mod tape;
 
+pub use memory::keep_freed_memory;
 pub use tape::{Gradients, Mode, Tape};

@@ -1,6 +1,7 @@
 //! Adam (Kingma and Ba, 2015) with the semantics of PyTorch's `Adam` and `clip_grad_norm_`.
 
 use candle_core::Var;
+use rayon::prelude::*;
 
 use super::Gradients;
 use super::params::{Params, store, values};
@@ -69,8 +70,10 @@ impl Adam {
         let (beta1, beta2) = Self::BETAS;
         let rate = learning_rate / (1.0 - beta1.powi(self.step));
         let correction = (1.0 - beta2.powi(self.step)).sqrt();
-        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
-            let Some(gradient) = gradient else { continue };
+        let update = |(slot, gradient): (&mut Slot, Option<Vec<f32>>)| {
+            let Some(gradient) = gradient else {
+                return Ok(());
+            };
             let mut new = values(&slot.var)?;
             let state = slot.mean.iter_mut().zip(&mut slot.square);
             for ((value, gradient), (mean, square)) in new.iter_mut().zip(gradient).zip(state) {
@@ -80,8 +83,12 @@ impl Adam {
                 let deviation = square.sqrt() / correction as f32 + Self::EPSILON as f32;
                 *value -= rate as f32 * *mean / deviation;
             }
-            store(&slot.var, new)?;
-        }
+            store(&slot.var, new)
+        };
+        self.slots
+            .par_iter_mut()
+            .zip(gradients)
+            .try_for_each(update)?;
         Ok(norm)
     }
 }

@@ -3,8 +3,8 @@
 //! candle's own backward pass adds every gradient to a fresh tensor of zeros, on a spinning thread pool that knows neither
 //! rayon nor the user's thread count. Here a gradient is moved to where it belongs, and added only where two meet.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, Device, Result, Tensor, TensorId};
 
@@ -14,6 +14,9 @@ use super::ops::add;
 #[derive(Default)]
 pub struct Tape {
     records: RefCell<Vec<Record>>,
+    /// The outputs of all records.
+    made: RefCell<HashSet<TensorId>>,
+    flops: Cell<u64>,
 }
 
 struct Record {
@@ -39,14 +42,17 @@ impl Tape {
 
     /// True where a gradient of `tensor` is wanted: it is a variable or was made on this tape.
     fn tracks(&self, tensor: &Tensor) -> bool {
-        let records = self.records.borrow();
-        tensor.is_variable()
-            || records
-                .iter()
-                .any(|record| record.output.id() == tensor.id())
+        tensor.is_variable() || self.made.borrow().contains(&tensor.id())
+    }
+
+    /// Floating-point operations of the matrix products recorded so far and of their backward passes: two for each
+    /// multiply-add of the definition, whichever algorithm runs it. Element-wise work is not counted.
+    pub fn flops(&self) -> u64 {
+        self.flops.get()
     }
 
     fn record(&self, op: Op, output: &Tensor) {
+        self.made.borrow_mut().insert(output.id());
         self.records.borrow_mut().push(Record {
             op,
             output: output.clone(),
@@ -125,6 +131,16 @@ impl Mode<'_> {
         match self {
             Self::Train(tape) => tape.tracks(tensor),
             Self::Eval => false,
+        }
+    }
+
+    /// Counts an operator whose forward pass is `multiply_adds` of a matrix product; each gradient costs as many, and that
+    /// of the input is only taken where it `is_tracked`.
+    pub(super) fn count(self, multiply_adds: usize, is_tracked: bool) {
+        if let Self::Train(tape) = self {
+            let passes = 2 + u64::from(is_tracked);
+            let flops = 2 * multiply_adds as u64 * passes;
+            tape.flops.set(tape.flops.get() + flops);
         }
     }
 

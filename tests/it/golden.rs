@@ -11,10 +11,10 @@ use ue_audit::nn::{Mode, Tape};
 /// Largest deviation, relative to the largest number of the tensor.
 const TOLERANCE: f32 = 1e-4;
 
-struct Golden<'a>(SafeTensors<'a>);
+pub(crate) struct Golden<'a>(pub(crate) SafeTensors<'a>);
 
 impl Golden<'_> {
-    fn values(&self, name: &str) -> Vec<f32> {
+    pub(crate) fn values(&self, name: &str) -> Vec<f32> {
         let view = self.0.tensor(name).unwrap();
         let numbers = view.data().as_chunks().0.iter();
         numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
@@ -25,19 +25,46 @@ impl Golden<'_> {
         Tensor::from_vec(self.values(name), shape, &Device::Cpu).unwrap()
     }
 
-    /// PyTorch's `[b, c, h, w]` as `[b, h, w, c]`.
-    fn image(&self, name: &str) -> Tensor {
-        let tensor = self.tensor(name).permute((0, 2, 3, 1)).unwrap();
-        tensor.contiguous().unwrap()
+    pub(crate) fn shape(&self, name: &str) -> Vec<usize> {
+        self.0.tensor(name).unwrap().shape().to_vec()
     }
 
-    fn labels(&self) -> Vec<u32> {
+    fn image(&self, name: &str) -> Tensor {
+        nhwc(&self.tensor(name))
+    }
+
+    pub(crate) fn labels(&self) -> Vec<u32> {
         let view = self.0.tensor("in.y").unwrap();
         let labels = view.data().as_chunks().0.iter();
         labels
             .map(|bytes| i64::from_le_bytes(*bytes) as u32)
             .collect()
     }
+
+    /// The network before the pass, with its settings.
+    pub(crate) fn network(&self) -> (DvaeConfig, Network) {
+        let config = DvaeConfig {
+            widths: [
+                self.shape("w.conv1.weight")[0],
+                self.shape("w.post.weight")[0],
+            ],
+            latent: self.shape("w.mu.weight")[0],
+            ..DvaeConfig::paper()
+        };
+        let classes = self.shape("w.embedding.weight")[0];
+        let network = Network::new(&config, classes, (32, 32), Seed(0)).unwrap();
+        for param in network.params().entries() {
+            let value = self.tensor(&format!("w.{}", param.name));
+            param.var.set(&value).unwrap();
+        }
+        (config, network)
+    }
+}
+
+/// PyTorch's `[b, c, h, w]` as `[b, h, w, c]`.
+pub(crate) fn nhwc(tensor: &Tensor) -> Tensor {
+    let tensor = tensor.permute((0, 2, 3, 1)).unwrap();
+    tensor.contiguous().unwrap()
 }
 
 fn flat(tensor: &Tensor) -> Vec<f32> {
@@ -70,20 +97,7 @@ fn agrees_with_pytorch() {
     let path = std::env::var_os("UE_AUDIT_GOLDEN").map_or(stored.into(), PathBuf::from);
     let bytes = std::fs::read(path).unwrap();
     let golden = Golden(SafeTensors::deserialize(&bytes).unwrap());
-    let shape = |name: &str| golden.0.tensor(name).unwrap().shape().to_vec();
-    let config = DvaeConfig {
-        widths: [shape("w.conv1.weight")[0], shape("w.post.weight")[0]],
-        latent: shape("w.mu.weight")[0],
-        ..DvaeConfig::paper()
-    };
-    let classes = shape("w.embedding.weight")[0];
-    let network = Network::new(&config, classes, (32, 32), Seed(0)).unwrap();
-    for param in network.params().entries() {
-        param
-            .var
-            .set(&golden.tensor(&format!("w.{}", param.name)))
-            .unwrap();
-    }
+    let (config, network) = golden.network();
 
     let (x, noise) = (golden.image("in.x"), golden.image("in.eps"));
     let tape = Tape::new();

@@ -76,8 +76,8 @@ fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
 }
 
 /// Batch, height, width, channels in and out, kernel, stride, padding: single images and channels, odd sides, strides
-/// that leave a border unread, more channels than one block of the matrix product.
-const CASES: [([usize; 5], [usize; 3]); 12] = [
+/// that leave a border unread, channels that minimal filtering takes and channels just beside them.
+const CASES: [([usize; 5], [usize; 3]); 15] = [
     ([1, 8, 8, 1, 1], [3, 1, 1]),
     ([2, 7, 5, 3, 4], [3, 1, 1]),
     ([3, 9, 6, 4, 5], [3, 2, 1]),
@@ -90,6 +90,9 @@ const CASES: [([usize; 5], [usize; 3]); 12] = [
     ([1, 4, 4, 1, 1], [4, 1, 0]),
     ([1, 6, 6, 70, 65], [3, 1, 1]),
     ([17, 4, 4, 2, 2], [3, 1, 2]),
+    ([2, 7, 5, 32, 40], [3, 1, 1]),
+    ([1, 6, 3, 40, 32], [3, 1, 0]),
+    ([9, 4, 5, 32, 32], [3, 1, 2]),
 ];
 
 #[test]
@@ -177,6 +180,41 @@ fn convolutions_agree_with_finite_differences() {
         check("conv_transpose2d", &[x, weight, bias], |mode, t| {
             ops::conv_transpose2d(mode, &t[0], &t[1], Some(&t[2]), conv).unwrap()
         });
+    }
+}
+
+/// Images are spread over threads, and weight gradients summed over images, in every algorithm for convolutions.
+#[test]
+fn convolutions_do_not_depend_on_the_number_of_threads() {
+    for ([_, h, w, ci, co], [kernel, stride, padding]) in CASES {
+        let conv = Conv {
+            kernel,
+            stride,
+            padding,
+        };
+        let (x, weight) = (
+            random(&[19, h, w, ci], 0),
+            random(&[co, ci, kernel, kernel], 1),
+        );
+        let bits = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let tape = Tape::new();
+                let y = ops::conv2d(Mode::Train(&tape), &x, &weight, None, conv).unwrap();
+                let gradients = weighted_gradients(tape, &y);
+                let tensors = [
+                    &y,
+                    gradients.get(&x).unwrap(),
+                    gradients.get(&weight).unwrap(),
+                ];
+                tensors.map(flat)
+            })
+        };
+        assert_eq!(
+            bits(1),
+            bits(3),
+            "{ci}->{co} k{kernel} s{stride} p{padding}"
+        );
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bad_inputs;
+mod bench;
 mod cli;
 mod copies;
 mod drop;
@@ -16,3 +17,4 @@ mod report;
 mod same10;
 mod scan;
 mod support;
+mod trajectory;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
+use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
 use ue_audit::settings::{Config, Preset, Settings};
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
     #[cfg(feature = "lab")]
     Poison(PoisonArgs),
+    /// Measure the speed of training on this machine; prints JSON.
+    Bench(BenchArgs),
 }
 
 /// Flags of every command.
@@ -243,6 +246,22 @@ pub(crate) struct PoisonArgs {
     pub(crate) budget: Option<f64>,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct BenchArgs {
+    /// A network to measure, may be repeated [default: all].
+    #[arg(long, value_name = "NAME", value_parser = bench::CASES.map(|case| case.name))]
+    pub(crate) case: Vec<String>,
+    /// Timed steps; one more comes before them, untimed.
+    #[arg(long, value_name = "N", default_value = "5")]
+    pub(crate) steps: NonZeroUsize,
+    /// Images in a step, at least 2 [default: that of the network's training].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
+    pub(crate) batch: Option<u16>,
+    /// Print JSON, as other commands do on request; here there is nothing else to print.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// A word as the settings file spells it, so that both accept the same.

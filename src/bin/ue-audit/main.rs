@@ -1,6 +1,7 @@
 //! The command line of `ue-audit`: parses, dispatches, and ends with the exit code. It sees only the public library.
 
 mod args;
+mod bench;
 mod drop;
 mod exit;
 mod inspect;
@@ -46,6 +47,7 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
     match &cli.command {
         Command::Scan(args) => scan::run(args, &cli.global, &console),
         Command::Inspect(args) => inspect::run(args, &cli.global, &console),
+        Command::Bench(args) => bench::run(args, &cli.global, &console),
         Command::Drop(args) => drop::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Demo(args) => demo::run(args, &cli.global, &console),

@@ -2,12 +2,14 @@
 
 use anyhow::Context;
 use ue_audit::data::{LoadOptions, Reader, open};
+use ue_audit::nn::keep_freed_memory;
 use ue_audit::settings::Settings;
 
 use crate::args::SourceArgs;
 
-/// Starts the thread pool on which all the work runs.
+/// Starts the thread pool on which all the work runs, and keeps its memory between steps.
 pub(crate) fn use_threads(settings: &Settings) -> anyhow::Result<()> {
+    keep_freed_memory();
     rayon::ThreadPoolBuilder::new()
         .num_threads(settings.threads.unwrap_or(0))
         .build_global()

@@ -70,6 +70,9 @@ fn apply(
         transposed,
         input_gradient: mode.tracks(x),
     };
+    let geometry = op.geometry(x.shape(), weight.shape())?;
+    let multiply_adds = x.dims()[0] * geometry.coarse_len() * geometry.window();
+    mode.count(multiply_adds, op.input_gradient);
     match bias {
         Some(bias) => mode.apply3(x, weight, bias, op),
         None => mode.apply2(x, weight, op),

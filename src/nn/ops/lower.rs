@@ -17,8 +17,8 @@ pub(super) struct Geometry {
     pub(super) coarse: [usize; 3],
 }
 
-/// Numbers in one tile of windows: with its operands it fits a 1 MiB second-level cache.
-const TILE: usize = 1 << 17;
+/// Numbers in one tile of windows: with its operands it fits a second-level cache of 512 KiB.
+const TILE: usize = 1 << 16;
 
 impl Geometry {
     /// Numbers in one window: kernel rows x kernel columns x fine channels.

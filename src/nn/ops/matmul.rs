@@ -36,10 +36,6 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Sides of the blocks of the right operand, which stays in the first-level cache while the left one streams past.
-const DEPTH: usize = 128;
-const WIDTH: usize = 48;
-
 /// `destination = left * right`, or `destination += left * right` when accumulating; `destination` is row after row.
 /// Runs on the calling thread: callers spread whole images over threads instead, which keeps sums in one order.
 ///
@@ -54,38 +50,30 @@ pub(super) fn matmul(
     let (rows, depth, width) = (left.rows, left.columns, right.columns);
     assert_eq!(depth, right.rows, "inner sizes agree");
     assert_eq!(destination.len(), rows * width, "product fills its slice");
-    for column in (0..width).step_by(WIDTH) {
-        for inner in (0..depth).step_by(DEPTH) {
-            // SAFETY: `Matrix` spans exactly its slice (checked in `new`, kept by `transposed`) and the destination
-            // holds rows * width numbers, so a block that starts at (0 or inner, inner or column) and is cut at the
-            // sides of its matrix stays inside; the destination is borrowed mutably and so overlaps neither operand.
-            unsafe {
-                gemm::gemm(
-                    rows,
-                    WIDTH.min(width - column),
-                    DEPTH.min(depth - inner),
-                    destination.as_mut_ptr().add(column),
-                    1,
-                    width as isize,
-                    accumulate || inner > 0,
-                    left.data.as_ptr().add(inner * left.column_stride),
-                    left.column_stride as isize,
-                    left.row_stride as isize,
-                    right
-                        .data
-                        .as_ptr()
-                        .add(inner * right.row_stride + column * right.column_stride),
-                    right.column_stride as isize,
-                    right.row_stride as isize,
-                    1.0f32,
-                    1.0f32,
-                    false,
-                    false,
-                    false,
-                    gemm::Parallelism::None,
-                );
-            }
-        }
+    // SAFETY: `Matrix` spans exactly its slice (checked in `new`, kept by `transposed`), the destination holds
+    // rows * width numbers, and it is borrowed mutably and so overlaps neither operand.
+    unsafe {
+        gemm::gemm(
+            rows,
+            width,
+            depth,
+            destination.as_mut_ptr(),
+            1,
+            width as isize,
+            accumulate,
+            left.data.as_ptr(),
+            left.column_stride as isize,
+            left.row_stride as isize,
+            right.data.as_ptr(),
+            right.column_stride as isize,
+            right.row_stride as isize,
+            1.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            gemm::Parallelism::None,
+        );
     }
 }
 

@@ -14,7 +14,9 @@ mod matmul;
 mod moments;
 mod norm;
 mod parts;
+mod peak;
 mod products;
+mod winograd;
 
 use std::ops::Deref;
 
@@ -28,6 +30,7 @@ pub use gaussian::{gaussian_kl, reparameterize};
 pub use loss::{mean_square, mean_square_error};
 pub use moments::Moments;
 pub use norm::{batch_norm, batch_norm_frozen, instance_norm_relu};
+pub use peak::peak_flops;
 
 /// Elements in one part of an element-wise operator.
 const PART: usize = 1 << 15;

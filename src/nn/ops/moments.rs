@@ -4,6 +4,7 @@
 use rayon::prelude::*;
 
 use super::PART;
+use super::parts::vectorised;
 
 /// Mean and biased variance of each channel.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,20 +40,13 @@ impl Moments {
         let mut mean = vec![0.0f32; channels];
         let mut spread = vec![0.0f32; channels];
         for block in values.chunks(Self::ROWS * channels.max(1)) {
-            let count = block.len() / channels.max(1);
-            mean.fill(0.0);
-            spread.fill(0.0);
-            for row in block.chunks_exact(channels) {
-                mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
-            }
-            mean.iter_mut().for_each(|mean| *mean /= count as f32);
-            for row in block.chunks_exact(channels) {
-                for ((spread, x), mean) in spread.iter_mut().zip(row).zip(&mean) {
-                    *spread += (x - mean) * (x - mean);
-                }
-            }
-            total.absorb(count as f64, |c| {
-                (f64::from(mean[c]), f64::from(spread[c]) / count as f64)
+            vectorised(
+                #[inline(always)]
+                || mean_and_spread(block, &mut mean, &mut spread),
+            );
+            let count = (block.len() / channels.max(1)) as f64;
+            total.absorb(count, |c| {
+                (f64::from(mean[c]), f64::from(spread[c]) / count)
             });
         }
         total
@@ -84,5 +78,23 @@ impl Moments {
                 + shift * shift * weight * (1.0 - weight);
         }
         self.count = total;
+    }
+}
+
+/// Mean of each channel and sum of the squared deviations from it.
+#[inline(always)]
+fn mean_and_spread(rows: &[f32], mean: &mut [f32], spread: &mut [f32]) {
+    let channels = mean.len();
+    let count = (rows.len() / channels.max(1)) as f32;
+    mean.fill(0.0);
+    spread.fill(0.0);
+    for row in rows.chunks_exact(channels) {
+        mean.iter_mut().zip(row).for_each(|(mean, x)| *mean += x);
+    }
+    mean.iter_mut().for_each(|mean| *mean /= count);
+    for row in rows.chunks_exact(channels) {
+        for ((spread, x), mean) in spread.iter_mut().zip(row).zip(&*mean) {
+            *spread += (x - mean) * (x - mean);
+        }
     }
 }

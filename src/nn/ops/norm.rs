@@ -4,6 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::moments::{Moments, part};
+use super::parts::{vectorised, zeros};
 use super::{Reader, contiguous, gradient, output};
 use crate::nn::Mode;
 
@@ -140,7 +141,7 @@ impl Norm {
     }
 
     fn forward(&self, x: &[f32], gamma: Option<&[f32]>, beta: Option<&[f32]>) -> Vec<f32> {
-        let mut y = vec![0.0; x.len()];
+        let mut y = zeros(x.len());
         let floor = self.floor();
         y.par_chunks_mut(self.part())
             .zip(x.par_chunks(self.part()))
@@ -156,12 +157,17 @@ impl Norm {
                     .unzip();
                 let n = self.channels;
                 let (mean, slope, offset) = (&scale.mean[..n], &slope[..n], &offset[..n]);
-                for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
-                    let (y, x) = (&mut y[..n], &x[..n]);
-                    for c in 0..n {
-                        y[c] = ((x[c] - mean[c]) * slope[c] + offset[c]).max(floor);
-                    }
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+                            let (y, x) = (&mut y[..n], &x[..n]);
+                            for c in 0..n {
+                                y[c] = ((x[c] - mean[c]) * slope[c] + offset[c]).max(floor);
+                            }
+                        }
+                    },
+                );
             });
         y
     }
@@ -171,7 +177,7 @@ impl Norm {
         let sums = self.sums(x, y, grad);
         let floor = self.floor();
         let count = (self.group / self.channels.max(1)) as f32;
-        let mut dx = vec![0.0; x.len()];
+        let mut dx = zeros(x.len());
         dx.par_chunks_mut(self.part())
             .zip(x.par_chunks(self.part()))
             .zip(y.par_chunks(self.part()).zip(grad.par_chunks(self.part())))
@@ -193,16 +199,22 @@ impl Norm {
                 let (mean, slope) = (&scale.mean[..n], &slope[..n]);
                 let (level, tilt) = (&level[..n], &tilt[..n]);
                 let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
-                for ((dx, grad), (x, y)) in
-                    dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
-                {
-                    let (dx, grad, x, y) = (&mut dx[..n], &grad[..n], &x[..n], &y[..n]);
-                    for c in 0..n {
-                        let (y, grad) = (y[c], grad[c]);
-                        let passed = if y > floor { grad } else { 0.0 };
-                        dx[c] = slope[c] * (passed - level[c] - (x[c] - mean[c]) * tilt[c]);
-                    }
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((dx, grad), (x, y)) in
+                            dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
+                        {
+                            let (dx, grad, x, y) = (&mut dx[..n], &grad[..n], &x[..n], &y[..n]);
+                            for c in 0..n {
+                                let (y, grad) = (y[c], grad[c]);
+                                let passed = if y > floor { grad } else { 0.0 };
+                                let centred = x[c] - mean[c];
+                                dx[c] = slope[c] * (passed - level[c] - centred * tilt[c]);
+                            }
+                        }
+                    },
+                );
             });
         let [beta, gamma] = total(&sums, self.channels);
         [dx, gamma, beta]
@@ -228,15 +240,20 @@ impl Norm {
                 let mean = &scale.mean[..n];
                 let (beta_sum, gamma_sum) = (&mut beta[..n], &mut gamma[..n]);
                 let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
-                for ((x, y), grad) in rows.zip(grad.chunks_exact(n)) {
-                    let (x, y, grad) = (&x[..n], &y[..n], &grad[..n]);
-                    for c in 0..n {
-                        let (y, grad) = (y[c], grad[c]);
-                        let passed = if y > floor { grad } else { 0.0 };
-                        beta_sum[c] += passed;
-                        gamma_sum[c] += passed * (x[c] - mean[c]);
-                    }
-                }
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for ((x, y), grad) in rows.zip(grad.chunks_exact(n)) {
+                            let (x, y, grad) = (&x[..n], &y[..n], &grad[..n]);
+                            for c in 0..n {
+                                let (y, grad) = (y[c], grad[c]);
+                                let passed = if y > floor { grad } else { 0.0 };
+                                beta_sum[c] += passed;
+                                gamma_sum[c] += passed * (x[c] - mean[c]);
+                            }
+                        }
+                    },
+                );
                 let inverse = &scale.inverse_deviation;
                 gamma
                     .iter_mut()

@@ -4,6 +4,16 @@ use rayon::prelude::*;
 
 use super::PART;
 
+/// So many zeros, written by all threads: one alone would take a tenth of a step of training for it.
+pub(super) fn zeros(len: usize) -> Vec<f32> {
+    const BLOCK: usize = 1 << 10;
+    let mut blocks = Vec::with_capacity(len.div_ceil(BLOCK));
+    blocks.par_extend(rayon::iter::repeat_n([0.0; BLOCK], len / BLOCK));
+    let mut zeros = blocks.into_flattened();
+    zeros.resize(len, 0.0);
+    zeros
+}
+
 /// Element-wise sum of `parts`, first to last; each holds `len` numbers.
 pub(super) fn add_in_order(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     let mut parts = parts.into_iter();
@@ -23,11 +33,16 @@ pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
         .par_chunks(rows * columns.max(1))
         .map(|part| {
             let mut sums = vec![0.0; columns];
-            for row in part.chunks_exact(columns) {
-                for (sum, value) in sums.iter_mut().zip(row) {
-                    *sum += value;
-                }
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in part.chunks_exact(columns) {
+                        for (sum, value) in sums.iter_mut().zip(row) {
+                            *sum += value;
+                        }
+                    }
+                },
+            );
             sums
         })
         .collect();
@@ -43,20 +58,37 @@ pub(super) fn sum_over(
     let parts: Vec<f64> = left
         .par_chunks(PART)
         .zip(right.par_chunks(PART))
-        .map(|(left, right)| term(left, right))
+        .map(|(left, right)| {
+            vectorised(
+                #[inline(always)]
+                || term(left, right),
+            )
+        })
         .collect();
     parts.iter().sum()
 }
 
 /// A new vector from two equally long ones, element by element.
 pub(super) fn map2(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = vec![0.0; left.len()];
+    let mut out = zeros(left.len());
     out.par_chunks_mut(PART)
         .zip(left.par_chunks(PART).zip(right.par_chunks(PART)))
         .for_each(|(out, (left, right))| {
-            for ((out, &left), &right) in out.iter_mut().zip(left).zip(right) {
-                *out = f(left, right);
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((out, &left), &right) in out.iter_mut().zip(left).zip(right) {
+                        *out = f(left, right);
+                    }
+                },
+            );
         });
     out
+}
+
+/// Runs `work` compiled for the vectors that this processor has. Only the width of the vectors differs: the operations on
+/// each number stay the same, and so do the results.
+#[inline(always)]
+pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
+    pulp::Arch::new().dispatch(work)
 }

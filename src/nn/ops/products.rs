@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::lower::Geometry;
 use super::matmul::{Matrix, matmul};
-use super::parts::add_in_order;
+use super::parts::{add_in_order, zeros};
+use super::winograd::{self, Winograd};
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;
@@ -37,14 +38,20 @@ pub(super) fn coarsen(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let channels = geometry.coarse[2];
-    // [coarse, window] -> [window, coarse]: the vectors of the product run along the output channels.
-    let weight = swap_inner(&window_last(geometry, weight), channels, geometry.window());
-    let weight = Matrix::new(&weight, geometry.window(), channels);
-    let mut out = vec![0.0; batch * geometry.coarse_len()];
+    let [channels, inputs] = [geometry.coarse[2], geometry.fine[2]];
+    let mut out = zeros(batch * geometry.coarse_len());
     if out.is_empty() {
         return out;
     }
+    if winograd::applies(geometry) {
+        let winograd = Winograd::coarsening(geometry);
+        let filters = winograd.filters(|i, o, tap| weight[(o * inputs + i) * 9 + tap]);
+        winograd.run(fine, &filters, bias, &mut out);
+        return out;
+    }
+    // [coarse, window] -> [window, coarse]: the vectors of the product run along the output channels.
+    let weight = swap_inner(&window_last(geometry, weight), channels, geometry.window());
+    let weight = Matrix::new(&weight, geometry.window(), channels);
     out.par_chunks_exact_mut(geometry.coarse_len())
         .zip(fine.par_chunks_exact(geometry.fine_len()))
         .for_each(|(coarse, fine)| {
@@ -73,13 +80,20 @@ pub(super) fn refine(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let [_, _, channels] = geometry.coarse;
-    let weight = window_last(geometry, weight);
-    let weight = Matrix::new(&weight, channels, geometry.window());
-    let mut out = vec![0.0; batch * geometry.fine_len()];
+    let [channels, outputs] = [geometry.coarse[2], geometry.fine[2]];
+    let mut out = zeros(batch * geometry.fine_len());
     if out.is_empty() {
         return out;
     }
+    if winograd::applies(geometry) {
+        // The adjoint of a convolution is the convolution by the filters turned half around.
+        let winograd = Winograd::refining(geometry);
+        let filters = winograd.filters(|i, o, tap| weight[(i * outputs + o) * 9 + 8 - tap]);
+        winograd.run(coarse, &filters, bias, &mut out);
+        return out;
+    }
+    let weight = window_last(geometry, weight);
+    let weight = Matrix::new(&weight, channels, geometry.window());
     out.par_chunks_exact_mut(geometry.fine_len())
         .zip(coarse.par_chunks_exact(geometry.coarse_len()))
         .for_each(|(fine, coarse)| {
@@ -108,6 +122,9 @@ pub(super) fn refine(
 
 /// Weight gradient in PyTorch's layout, from both sides of the convolution.
 pub(super) fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
+    if winograd::applies(geometry) {
+        return Winograd::coarsening(geometry).weight_gradient(fine, coarse);
+    }
     let channels = geometry.coarse[2];
     let size = channels * geometry.window();
     let parts: Vec<Vec<f32>> = fine
