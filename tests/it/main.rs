@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod bad_inputs;
+mod classifier_ops;
 mod cli;
 mod copies;
 mod drop;
@@ -16,3 +17,5 @@ mod report;
 mod same10;
 mod scan;
 mod support;
+mod zoo;
+mod zoo_golden;

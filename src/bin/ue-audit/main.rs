@@ -2,6 +2,7 @@
 
 mod args;
 mod drop;
+mod evaluate;
 mod exit;
 mod inspect;
 mod output;
@@ -47,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Scan(args) => scan::run(args, &cli.global, &console),
         Command::Inspect(args) => inspect::run(args, &cli.global, &console),
         Command::Drop(args) => drop::run(args, &cli.global, &console),
+        Command::Evaluate(args) => evaluate::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Demo(args) => demo::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]

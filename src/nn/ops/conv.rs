@@ -69,6 +69,7 @@ fn apply(
         conv,
         transposed,
         input_gradient: mode.tracks(x),
+        weight_gradient: mode.learns(),
     };
     match bias {
         Some(bias) => mode.apply3(x, weight, bias, op),
@@ -81,6 +82,8 @@ struct Op {
     transposed: bool,
     /// False for the images a network starts from: their gradient is never asked for.
     input_gradient: bool,
+    /// False where the network stays as it is.
+    weight_gradient: bool,
 }
 
 impl Op {
@@ -156,8 +159,13 @@ impl Op {
         } else {
             None
         };
-        let (fine, coarse) = if self.transposed { (gs, xs) } else { (xs, gs) };
-        Ok([dx, gradient(correlate(&geometry, fine, coarse), weight)?])
+        let dw = if self.weight_gradient {
+            let (fine, coarse) = if self.transposed { (gs, xs) } else { (xs, gs) };
+            gradient(correlate(&geometry, fine, coarse), weight)?
+        } else {
+            None
+        };
+        Ok([dx, dw])
     }
 }
 
