@@ -8,8 +8,10 @@ use rand::RngExt;
 use serde::Serialize;
 
 use crate::dvae::{Batch, DvaeConfig, Network, Objective, Training};
+use crate::nn::epochs::step;
 use crate::nn::ops::peak_flops;
 use crate::observe::Observer;
+use crate::zoo::{Architecture, Epoch, Images, Recipe, Samples};
 use crate::{Result, Seed};
 
 /// Side of the pictures, pixels; they have three channels.
@@ -26,7 +28,7 @@ pub struct Case {
 }
 
 /// All networks that can be measured, the smallest first, as peak memory never falls.
-pub const CASES: [Case; 2] = [
+pub const CASES: [Case; 3] = [
     Case {
         name: "dvae-fast",
         start: |batch, seed| dvae(&DvaeConfig::fast(), batch, seed),
@@ -34,6 +36,10 @@ pub const CASES: [Case; 2] = [
     Case {
         name: "dvae-paper",
         start: |batch, seed| dvae(&DvaeConfig::paper(), batch, seed),
+    },
+    Case {
+        name: "resnet18",
+        start: |batch, seed| classifier(Architecture::ResNet18, batch, seed),
     },
 ];
 
@@ -125,6 +131,31 @@ fn dvae(config: &DvaeConfig, batch: Option<usize>, seed: Seed) -> Result<Start> 
         })?;
         let (x, y) = (x.clone(), y.clone());
         Ok(training.step(Batch { x, y, noise }, objective, rate)?.flops)
+    });
+    Ok(Start { batch, step })
+}
+
+fn classifier(architecture: Architecture, batch: Option<usize>, seed: Seed) -> Result<Start> {
+    let recipe = Recipe::of(architecture);
+    let batch = batch.unwrap_or(recipe.batch);
+    let x = uniform([batch, SIDE, SIDE, 3], seed)?;
+    let pixels: Vec<f32> = x.flatten_all()?.to_vec1()?;
+    let labels: Vec<u32> = (0..batch).map(|k| (k % CLASSES) as u32).collect();
+    let samples = Samples {
+        height: SIDE,
+        width: SIDE,
+        images: Images::Reals(&pixels),
+        labels: labels.clone(),
+        classes: CLASSES,
+    };
+    let network = architecture.build(&samples, seed.derive("bench.init", 0))?;
+    let mut sgd = recipe.optimizer(network.params());
+    let step = Box::new(move || {
+        let done = step(&mut sgd, recipe.learning_rate, |mode| {
+            let logits = network.forward(&x, mode)?;
+            Epoch::loss(mode, &logits, &labels, recipe.smoothing)
+        })?;
+        Ok(done.flops)
     });
     Ok(Start { batch, step })
 }

@@ -10,6 +10,7 @@
 //! | [`dvae`] | model: the rate-constrained VAE that disentangles the perturbation |
 //! | [`detect`] | score: one number a row from each view of the evidence |
 //! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
+//! | [`zoo`] | evaluate: classifiers that say what a training set teaches |
 //! | [`report`] | report: pure renderings of one result |
 //! | [`bench`] | the speed of training on this machine |
 //! | [`demo`] | a procedural drop made from a seed, with nothing to download |
@@ -30,6 +31,7 @@ pub mod report;
 pub mod rng;
 pub mod settings;
 pub mod stats;
+pub mod zoo;
 
 #[cfg(feature = "lab")]
 pub mod lab;

@@ -1,11 +1,14 @@
 //! The objective, term by term: Eq. 14 with the means, clamp and energy limit of the published training.
 
+use std::fmt;
+
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::{DvaeConfig, Output};
 use crate::Result;
 use crate::nn::Mode;
+use crate::nn::epochs::Tally;
 use crate::nn::ops::{clamped_sum, gaussian_kl, mean_square, mean_square_error};
 
 /// The limits and weights in force at one point of the training.
@@ -103,16 +106,28 @@ impl Losses {
             &mut self.energy,
         ]
     }
+}
 
-    /// True while every term is a number.
-    pub(super) fn are_finite(mut self) -> bool {
-        self.terms().iter().all(|term| term.is_finite())
+impl Tally for Losses {
+    fn is_finite(&self) -> bool {
+        let mut copy = *self;
+        copy.terms().iter().all(|term| term.is_finite())
     }
 
-    /// Adds `other` times `weight`.
-    pub(super) fn add(&mut self, mut other: Self, weight: f32) {
+    fn add(&mut self, other: &Self, weight: f32) {
+        let mut other = *other;
         for (sum, term) in self.terms().into_iter().zip(other.terms()) {
             *sum += weight * *term;
         }
+    }
+}
+
+impl fmt::Display for Losses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "L_rec {:.5}, L_rec_p {:.5}, KLD {:.3}, mean p^2 {:.5}",
+            self.reconstruction, self.disentangled, self.kld, self.energy
+        )
     }
 }

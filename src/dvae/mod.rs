@@ -20,7 +20,7 @@ pub use apply::{BatchOutput, Disentangled, Latent};
 pub use config::DvaeConfig;
 pub use loss::{Losses, Objective, Terms};
 pub use network::{Network, Output};
-pub use training::{Batch, Step, Training};
+pub use training::{Batch, Training};
 
 pub(crate) use fit::noise;
 

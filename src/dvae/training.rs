@@ -4,10 +4,11 @@ use candle_core::Tensor;
 
 use super::{Losses, Network, Objective};
 use crate::Result;
+use crate::nn::Mode;
+use crate::nn::epochs::{Loss, Step, step};
 use crate::nn::optim::Adam;
-use crate::nn::{Mode, Tape};
 
-/// A network with the optimiser that trains it.
+/// A network with the optimiser that trains it, a step at a time.
 #[derive(Debug)]
 pub struct Training {
     network: Network,
@@ -25,15 +26,6 @@ pub struct Batch {
     pub noise: Tensor,
 }
 
-/// What one step did.
-#[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// The terms of the loss before the step; `None` where they or the gradient are not finite, and nothing was changed.
-    pub losses: Option<Losses>,
-    /// Floating-point operations of its matrix products, see [`Tape::flops`].
-    pub flops: u64,
-}
-
 impl Training {
     /// Training starts where `network` is, with Adam whose gradients are clipped to the joint norm `clip_norm`.
     pub fn new(network: Network, clip_norm: f64) -> Self {
@@ -46,33 +38,34 @@ impl Training {
         &self.network
     }
 
-    /// Ends the training.
-    pub fn into_network(self) -> Network {
-        self.network
-    }
-
-    /// One step of `learning_rate` down the gradient of `objective`. The batch is taken, so that its memory is given
-    /// back as early as the backward pass allows.
+    /// One step of `learning_rate` down the gradient of `objective`.
     ///
     /// # Errors
     /// If the shapes do not fit or a label is out of range.
-    pub fn step(&mut self, batch: Batch, objective: Objective, learning_rate: f64) -> Result<Step> {
-        let tape = Tape::new();
-        let mode = Mode::Train(&tape);
-        let Batch { x, y, noise } = batch;
-        let output = self.network.forward(&x, &y, Some(&noise), mode)?;
-        let terms = objective.evaluate(&x, &output, mode)?;
-        drop((x, noise, output));
-        let flops = tape.flops();
-        let norm = if terms.losses.are_finite() {
-            self.adam
-                .step(&tape.gradients(&terms.active)?, learning_rate)?
-        } else {
-            f64::NAN
-        };
-        Ok(Step {
-            losses: norm.is_finite().then_some(terms.losses),
-            flops,
+    pub fn step(
+        &mut self,
+        batch: Batch,
+        objective: Objective,
+        learning_rate: f64,
+    ) -> Result<Step<Losses>> {
+        let network = &self.network;
+        step(&mut self.adam, learning_rate, |mode| {
+            loss(network, batch, objective, mode)
         })
     }
+}
+
+/// The loss of `network` on a batch, which is taken so that its memory is given back before the backward pass.
+pub(super) fn loss(
+    network: &Network,
+    Batch { x, y, noise }: Batch,
+    objective: Objective,
+    mode: Mode<'_>,
+) -> Result<Loss<Losses>> {
+    let output = network.forward(&x, &y, Some(&noise), mode)?;
+    let terms = objective.evaluate(&x, &output, mode)?;
+    Ok(Loss {
+        terms: terms.active,
+        tally: terms.losses,
+    })
 }

@@ -84,6 +84,63 @@ impl Conv2d {
     }
 }
 
+/// A depthwise convolution without bias.
+#[derive(Clone, Debug)]
+pub struct DepthwiseConv2d {
+    weight: Var,
+    conv: Conv,
+}
+
+impl DepthwiseConv2d {
+    /// Over `channels` channels, with the parameter `{name}.weight` `[channels, 1, k, k]`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn new(params: &mut Params, name: &str, channels: usize, conv: Conv) -> Result<Self> {
+        let shape = [channels, 1, conv.kernel, conv.kernel];
+        let init = Init::fan_in(conv.kernel * conv.kernel);
+        let weight = params.trainable(&format!("{name}.weight"), &shape, init)?;
+        Ok(Self { weight, conv })
+    }
+
+    /// `[b, h, w, c]` to `[b, h', w', c]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        Ok(ops::depthwise_conv2d(mode, x, &self.weight, self.conv)?)
+    }
+}
+
+/// A fully connected layer.
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Var,
+    bias: Var,
+}
+
+impl Linear {
+    /// From `inputs` to `outputs` numbers, with parameters `{name}.weight` `[outputs, inputs]` and `{name}.bias`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn new(params: &mut Params, name: &str, (inputs, outputs): (usize, usize)) -> Result<Self> {
+        let init = Init::fan_in(inputs);
+        Ok(Self {
+            weight: params.trainable(&format!("{name}.weight"), &[outputs, inputs], init)?,
+            bias: params.trainable(&format!("{name}.bias"), &[outputs], init)?,
+        })
+    }
+
+    /// `[b, ..]` with `inputs` numbers an image to `[b, outputs]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    pub fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        Ok(ops::linear(mode, x, &self.weight, &self.bias)?)
+    }
+}
+
 /// Batch normalisation, with the ReLU that follows it where there is one.
 #[derive(Clone, Debug)]
 pub struct BatchNorm {
@@ -131,7 +188,7 @@ impl BatchNorm {
                 )?;
                 Ok(y)
             }
-            Mode::Eval => {
+            Mode::Frozen(_) | Mode::Eval => {
                 let fixed = |var| -> Result<Vec<f64>> {
                     Ok(values(var)?.into_iter().map(f64::from).collect())
                 };

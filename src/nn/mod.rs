@@ -3,6 +3,8 @@
 //! Every activation is `f32`, contiguous, on the CPU, and laid out `[batch, height, width, channels]`; every weight keeps
 //! the shape and name that PyTorch gives it, so that weights travel both ways.
 
+pub mod augment;
+pub mod epochs;
 pub mod layers;
 mod memory;
 pub mod ops;

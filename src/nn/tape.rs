@@ -121,24 +121,37 @@ impl Gradients {
 pub enum Mode<'a> {
     /// Batch statistics are used and folded into the running ones; operators are recorded.
     Train(&'a Tape),
+    /// Running statistics are used and operators are recorded, for the gradient of the images through a network that
+    /// stays as it is. Gradients of weights are not to be relied on: convolutions spare themselves theirs.
+    Frozen(&'a Tape),
     /// Running statistics are used and nothing is recorded, so that activations are freed at once.
     Eval,
 }
 
-impl Mode<'_> {
-    /// True where a gradient of `tensor` will be asked for.
-    pub(super) fn tracks(self, tensor: &Tensor) -> bool {
+impl<'a> Mode<'a> {
+    /// What records the operators.
+    fn tape(self) -> Option<&'a Tape> {
         match self {
-            Self::Train(tape) => tape.tracks(tensor),
-            Self::Eval => false,
+            Self::Train(tape) | Self::Frozen(tape) => Some(tape),
+            Self::Eval => None,
         }
     }
 
-    /// Counts an operator whose forward pass is `multiply_adds` of a matrix product; each gradient costs as many, and that
-    /// of the input is only taken where it `is_tracked`.
+    /// True where a gradient of `tensor` will be asked for: it is a variable, or was made from one.
+    pub fn tracks(self, tensor: &Tensor) -> bool {
+        self.tape().is_some_and(|tape| tape.tracks(tensor))
+    }
+
+    /// True where gradients of weights will be asked for.
+    pub(super) fn learns(self) -> bool {
+        matches!(self, Self::Train(_))
+    }
+
+    /// Counts an operator whose forward pass is `multiply_adds` of a matrix product; each gradient costs as many, that of
+    /// the weights where the network learns, that of the input where it `is_tracked`.
     pub(super) fn count(self, multiply_adds: usize, is_tracked: bool) {
-        if let Self::Train(tape) = self {
-            let passes = 2 + u64::from(is_tracked);
+        if let Some(tape) = self.tape() {
+            let passes = 1 + u64::from(self.learns()) + u64::from(is_tracked);
             let flops = 2 * multiply_adds as u64 * passes;
             tape.flops.set(tape.flops.get() + flops);
         }
@@ -146,7 +159,7 @@ impl Mode<'_> {
 
     pub(super) fn apply1(self, x: &Tensor, op: impl CustomOp1 + 'static) -> Result<Tensor> {
         let output = x.apply_op1_no_bwd(&op)?;
-        if let Self::Train(tape) = self {
+        if let Some(tape) = self.tape() {
             tape.record(Op::One(Box::new(op), x.clone()), &output);
         }
         Ok(output)
@@ -159,7 +172,7 @@ impl Mode<'_> {
         op: impl CustomOp2 + 'static,
     ) -> Result<Tensor> {
         let output = x.apply_op2_no_bwd(y, &op)?;
-        if let Self::Train(tape) = self {
+        if let Some(tape) = self.tape() {
             tape.record(Op::Two(Box::new(op), [x.clone(), y.clone()]), &output);
         }
         Ok(output)
@@ -173,7 +186,7 @@ impl Mode<'_> {
         op: impl CustomOp3 + 'static,
     ) -> Result<Tensor> {
         let output = x.apply_op3_no_bwd(y, z, &op)?;
-        if let Self::Train(tape) = self {
+        if let Some(tape) = self.tape() {
             let inputs = [x.clone(), y.clone(), z.clone()];
             tape.record(Op::Three(Box::new(op), inputs), &output);
         }

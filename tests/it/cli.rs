@@ -191,7 +191,9 @@ mod lab {
         let home = tempfile::tempdir().unwrap();
         support::image_folder(&home.path().join("data"), 40, 2);
         for attack in ue_audit::lab::attack::NAMES {
-            let args = ["poison", "data", "--ratio", "0.5", "--attack", attack, "--out", attack];
+            let args = [
+                "poison", "data", "--ratio", "0.5", "--attack", attack, "--out", attack,
+            ];
             ends(ue_audit(home.path()).args(args), 0);
             let bytes = std::fs::read(home.path().join(attack).join("poison.json")).unwrap();
             let description: Value = serde_json::from_slice(&bytes).unwrap();

@@ -7,14 +7,14 @@ use ue_audit::nn::ops::{self, Conv};
 use ue_audit::nn::{Gradients, Mode, Tape};
 
 /// Numbers in `(-1, 1)`, the same for the same arguments.
-fn random(shape: &[usize], index: u64) -> Var {
+pub(crate) fn random(shape: &[usize], index: u64) -> Var {
     let mut rng = Seed(7).stream("test", index);
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|_| rng.random_range(-1.0..1.0)).collect();
     Var::from_vec(values, shape, &Device::Cpu).unwrap()
 }
 
-fn flat(tensor: &Tensor) -> Vec<f32> {
+pub(crate) fn flat(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
@@ -36,7 +36,7 @@ fn dot(a: &Tensor, b: &Tensor) -> f64 {
 }
 
 /// Compares the gradients of `run` with central differences along random directions.
-fn check(name: &str, inputs: &[Var], run: impl Fn(Mode<'_>, &[Tensor]) -> Tensor) {
+pub(crate) fn check(name: &str, inputs: &[Var], run: impl Fn(Mode<'_>, &[Tensor]) -> Tensor) {
     let tracked: Vec<Tensor> = inputs.iter().map(|var| var.as_tensor().clone()).collect();
     let tape = Tape::new();
     let y = run(Mode::Train(&tape), &tracked);
@@ -59,15 +59,15 @@ fn check(name: &str, inputs: &[Var], run: impl Fn(Mode<'_>, &[Tensor]) -> Tensor
     }
 }
 
-fn nchw(x: &Tensor) -> Tensor {
+pub(crate) fn nchw(x: &Tensor) -> Tensor {
     x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap()
 }
 
-fn nhwc(x: &Tensor) -> Tensor {
+pub(crate) fn nhwc(x: &Tensor) -> Tensor {
     x.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
 }
 
-fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
+pub(crate) fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
     assert_eq!(actual.dims(), expected.dims(), "{name}");
     for (actual, expected) in flat(actual).iter().zip(flat(expected)) {
         let error = (actual - expected).abs() / (1.0 + expected.abs());
@@ -149,7 +149,12 @@ fn transposed_convolution_agrees_with_candle() {
 }
 
 /// Compares `run` and its gradients with candle's own result `theirs`.
-fn compare(name: &str, run: impl Fn(Mode<'_>) -> Tensor, theirs: &Tensor, inputs: &[&Var]) {
+pub(crate) fn compare(
+    name: &str,
+    run: impl Fn(Mode<'_>) -> Tensor,
+    theirs: &Tensor,
+    inputs: &[&Var],
+) {
     let tape = Tape::new();
     let y = run(Mode::Train(&tape));
     assert_close(name, &y, theirs);

@@ -3,6 +3,7 @@
 
 mod bad_inputs;
 mod bench;
+mod classifier_ops;
 mod cli;
 mod copies;
 mod drop;
@@ -18,3 +19,5 @@ mod same10;
 mod scan;
 mod support;
 mod trajectory;
+mod zoo;
+mod zoo_golden;

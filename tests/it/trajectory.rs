@@ -53,7 +53,7 @@ fn training_follows_pytorch() {
             y: y.collect(),
             noise: rolled(&golden, "in.eps", step),
         };
-        let losses = training.step(batch, objective, 0.001).unwrap().losses;
+        let losses = training.step(batch, objective, 0.001).unwrap().tally;
         let losses = losses.unwrap();
         let terms = [
             ("rec", losses.reconstruction),

@@ -10,6 +10,7 @@ use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
 use ue_audit::settings::{Config, Preset, Settings};
+use ue_audit::zoo::Architecture;
 
 use crate::output::Color;
 
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Copy a drop without the rows that a scan has flagged.
     Drop(DropArgs),
+    /// Train a classifier on one data set and say how much of another it gets right.
+    Evaluate(EvaluateArgs),
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
     #[cfg(feature = "lab")]
     Poison(PoisonArgs),
@@ -227,6 +230,31 @@ pub(crate) struct DropArgs {
     pub(crate) report: PathBuf,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct EvaluateArgs {
+    /// The data to train on: a folder or one file.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) train: PathBuf,
+    /// The data to test on, with the same classes.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) test: PathBuf,
+    /// Format of both; recognised unless given.
+    #[arg(long, env = "UE_AUDIT_FORMAT", value_name = "NAME")]
+    pub(crate) format: Option<String>,
+    /// The classifier.
+    #[arg(long, value_name = "NAME", value_parser = word::<Architecture>, default_value = "fast")]
+    pub(crate) model: Architecture,
+    /// Passes over the training data [default: those of the classifier's recipe].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<NonZeroUsize>,
+    /// Train on only so many rows, spread evenly.
+    #[arg(long, env = "UE_AUDIT_MAX_IMAGES", value_name = "N")]
+    pub(crate) max_images: Option<NonZeroUsize>,
+    /// Print the result as one line of JSON at the end of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[cfg(feature = "lab")]

@@ -3,6 +3,7 @@
 mod args;
 mod bench;
 mod drop;
+mod evaluate;
 mod exit;
 mod inspect;
 mod output;
@@ -49,6 +50,7 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Inspect(args) => inspect::run(args, &cli.global, &console),
         Command::Bench(args) => bench::run(args, &cli.global, &console),
         Command::Drop(args) => drop::run(args, &cli.global, &console),
+        Command::Evaluate(args) => evaluate::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Demo(args) => demo::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]

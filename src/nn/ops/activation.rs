@@ -21,6 +21,14 @@ pub fn add_relu(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     )
 }
 
+/// `a + b`, the end of a linear residual block; both of one shape.
+///
+/// # Errors
+/// If the shapes differ or a tensor is not contiguous.
+pub fn sum(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    mode.apply2(a, b, CappedSum::UNLIMITED)
+}
+
 /// `a + b` limited to [0, 1]; both of one shape.
 ///
 /// # Errors
@@ -46,19 +54,20 @@ pub fn sigmoid(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
 
 /// `a + b`, for two gradients of one tensor.
 pub(in crate::nn) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    a.apply_op2_no_bwd(
-        b,
-        &CappedSum {
-            low: f32::NEG_INFINITY,
-            high: f32::INFINITY,
-        },
-    )
+    a.apply_op2_no_bwd(b, &CappedSum::UNLIMITED)
 }
 
 /// A sum within limits; its gradient passes strictly between them.
 struct CappedSum {
     low: f32,
     high: f32,
+}
+
+impl CappedSum {
+    const UNLIMITED: Self = Self {
+        low: f32::NEG_INFINITY,
+        high: f32::INFINITY,
+    };
 }
 
 impl CustomOp2 for CappedSum {

@@ -69,6 +69,7 @@ fn apply(
         conv,
         transposed,
         input_gradient: mode.tracks(x),
+        weight_gradient: mode.learns(),
     };
     let geometry = op.geometry(x.shape(), weight.shape())?;
     let multiply_adds = x.dims()[0] * geometry.coarse_len() * geometry.window();
@@ -84,6 +85,8 @@ struct Op {
     transposed: bool,
     /// False for the images a network starts from: their gradient is never asked for.
     input_gradient: bool,
+    /// False where the network stays as it is.
+    weight_gradient: bool,
 }
 
 impl Op {
@@ -159,8 +162,13 @@ impl Op {
         } else {
             None
         };
-        let (fine, coarse) = if self.transposed { (gs, xs) } else { (xs, gs) };
-        Ok([dx, gradient(correlate(&geometry, fine, coarse), weight)?])
+        let dw = if self.weight_gradient {
+            let (fine, coarse) = if self.transposed { (gs, xs) } else { (xs, gs) };
+            gradient(correlate(&geometry, fine, coarse), weight)?
+        } else {
+            None
+        };
+        Ok([dx, dw])
     }
 }
 

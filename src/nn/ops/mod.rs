@@ -5,9 +5,13 @@
 //! sums are added in the order of the parts: results are bit-identical at any thread count.
 
 mod activation;
+mod concat;
 mod conv;
+mod cross_entropy;
+mod depthwise;
 mod embedding;
 mod gaussian;
+mod linear;
 mod loss;
 mod lower;
 mod matmul;
@@ -15,7 +19,9 @@ mod moments;
 mod norm;
 mod parts;
 mod peak;
+mod pool;
 mod products;
+mod rectifier;
 mod winograd;
 
 use std::ops::Deref;
@@ -23,14 +29,20 @@ use std::ops::Deref;
 use candle_core::{CpuStorage, DType, Device, Layout, Result, Shape, Storage, Tensor, bail};
 
 pub(super) use activation::add;
-pub use activation::{add_relu, clamped_sum, sigmoid};
+pub use activation::{add_relu, clamped_sum, sigmoid, sum};
+pub use concat::concat_channels;
 pub use conv::{Conv, conv_transpose2d, conv2d};
+pub use cross_entropy::cross_entropy;
+pub use depthwise::depthwise_conv2d;
 pub use embedding::add_embedding;
 pub use gaussian::{gaussian_kl, reparameterize};
+pub use linear::linear;
 pub use loss::{mean_square, mean_square_error};
 pub use moments::Moments;
 pub use norm::{batch_norm, batch_norm_frozen, instance_norm_relu};
 pub use peak::peak_flops;
+pub use pool::{average_pool2d, global_average_pool, global_max_pool, max_pool2d};
+pub use rectifier::{relu, relu6};
 
 /// Elements in one part of an element-wise operator.
 const PART: usize = 1 << 15;

@@ -1,0 +1,48 @@
+//! Rectifiers that stand alone, where no normalisation comes before them to be fused with.
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+
+use super::parts::map2;
+use super::{Reader, contiguous, gradient, output};
+use crate::nn::Mode;
+
+/// `max(x, 0)`.
+///
+/// # Errors
+/// If the tensor is not contiguous.
+pub fn relu(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
+    let high = f32::INFINITY;
+    mode.apply1(x, Rectifier { high })
+}
+
+/// `min(max(x, 0), 6)`.
+///
+/// # Errors
+/// If the tensor is not contiguous.
+pub fn relu6(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
+    mode.apply1(x, Rectifier { high: 6.0 })
+}
+
+/// Zero to `high`; its gradient passes strictly between them.
+struct Rectifier {
+    high: f32,
+}
+
+impl CustomOp1 for Rectifier {
+    fn name(&self) -> &'static str {
+        "rectifier"
+    }
+
+    fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
+        let x = contiguous(s, l)?;
+        output(map2(x, x, |x, _| x.clamp(0.0, self.high)), l.shape())
+    }
+
+    fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
+        let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
+            if y > 0.0 && y < self.high { g } else { 0.0 }
+        });
+        gradient(passed, x)
+    }
+}

@@ -1,0 +1,108 @@
+//! EVALUATE: classifiers that say what a training set teaches. Whoever trains on unlearnable examples learns nothing that
+//! holds on clean pictures: the accuracy on a clean test set is the measure of an attack, and of what undid it.
+
+mod densenet;
+mod fast;
+mod mobilenet;
+mod recipe;
+mod resnet;
+mod samples;
+mod test;
+mod train;
+mod unit;
+
+pub use recipe::{Recipe, Schedule};
+pub use samples::{Images, Samples};
+pub use test::Evaluation;
+pub use train::{Epoch, Trained, train, train_watched};
+
+use candle_core::Tensor;
+use serde::{Deserialize, Serialize};
+
+use densenet::DenseNet;
+use fast::Fast;
+use mobilenet::MobileNet;
+use resnet::{Kind, ResNet};
+
+use crate::nn::Mode;
+use crate::nn::params::Params;
+use crate::{Result, Seed};
+
+/// A network that gives each image a number for each class.
+pub trait Classifier: Send + Sync {
+    /// Its tensors, by the names of a PyTorch `state_dict`.
+    fn params(&self) -> &Params;
+
+    /// `[b, h, w, 3]` in [0, 1] to logits `[b, classes]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor>;
+}
+
+/// A classifier by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Architecture {
+    /// The fast one with narrow layers: for attacks, which need many passes through it.
+    Small,
+    /// A small network with a whitened first layer, trained in minutes on a CPU.
+    Fast,
+    /// ResNet-18 with a stem for small images.
+    ResNet18,
+    /// ResNet-50 with a stem for small images.
+    ResNet50,
+    /// DenseNet-121 with a stem for small images.
+    DenseNet121,
+    /// MobileNetV2 as it is for large ones.
+    MobileNetV2,
+}
+
+impl Architecture {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Small,
+        Self::Fast,
+        Self::ResNet18,
+        Self::ResNet50,
+        Self::DenseNet121,
+        Self::MobileNetV2,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Small => "small",
+            Self::Fast => "fast",
+            Self::ResNet18 => "resnet18",
+            Self::ResNet50 => "resnet50",
+            Self::DenseNet121 => "densenet121",
+            Self::MobileNetV2 => "mobilenetv2",
+        }
+    }
+
+    /// The shortest side of an image that it can take, pixels.
+    pub fn smallest_side(self) -> usize {
+        match self {
+            Self::Small | Self::Fast => 16,
+            Self::DenseNet121 => 8,
+            Self::ResNet18 | Self::ResNet50 | Self::MobileNetV2 => 1,
+        }
+    }
+
+    /// A fresh network for the samples it will be trained on, its weights drawn from `seed`.
+    ///
+    /// # Errors
+    /// If the tensor library refuses a shape.
+    pub fn build(self, samples: &Samples<'_>, seed: Seed) -> Result<Box<dyn Classifier>> {
+        let classes = samples.classes;
+        Ok(match self {
+            Self::Small => Box::new(Fast::new(samples, [16, 32, 64], seed)?),
+            Self::Fast => Box::new(Fast::new(samples, [32, 128, 128], seed)?),
+            Self::ResNet18 => Box::new(ResNet::new(Kind::Basic, [2, 2, 2, 2], classes, seed)?),
+            Self::ResNet50 => Box::new(ResNet::new(Kind::Bottleneck, [3, 4, 6, 3], classes, seed)?),
+            Self::DenseNet121 => Box::new(DenseNet::new(classes, seed)?),
+            Self::MobileNetV2 => Box::new(MobileNet::new(classes, seed)?),
+        })
+    }
+}

@@ -1,0 +1,162 @@
+//! Training a classifier.
+
+use std::fmt;
+
+use candle_core::Tensor;
+use serde::Serialize;
+
+use super::{Architecture, Classifier, Evaluation, Recipe, Samples};
+use crate::nn::Mode;
+use crate::nn::epochs::{Epochs, Loss, Tally};
+use crate::nn::ops::cross_entropy;
+use crate::nn::params::Params;
+use crate::observe::Observer;
+use crate::{Error, Result, Seed};
+
+/// A classifier and how it came about.
+pub struct Trained {
+    /// The network.
+    pub classifier: Box<dyn Classifier>,
+    /// Means over each epoch.
+    pub history: Vec<Epoch>,
+}
+
+impl Trained {
+    /// How much of `samples` it gets right.
+    ///
+    /// # Errors
+    /// As [`Evaluation::new`].
+    pub fn test(&self, samples: &Samples<'_>, observer: &dyn Observer) -> Result<Evaluation> {
+        Evaluation::new(&*self.classifier, samples, observer)
+    }
+}
+
+/// Means over an epoch of training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Epoch {
+    /// Cross-entropy against the smoothed labels, nats.
+    pub loss: f32,
+}
+
+impl Epoch {
+    /// The cross-entropy of `logits`, `[b, classes]`, as the loss of one step.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or a label has no class.
+    pub fn loss(
+        mode: Mode<'_>,
+        logits: &Tensor,
+        labels: &[u32],
+        smoothing: f64,
+    ) -> Result<Loss<Self>> {
+        let loss = cross_entropy(mode, logits, labels, smoothing)?;
+        let tally = Self {
+            loss: loss.to_scalar()?,
+        };
+        Ok(Loss {
+            terms: vec![(loss, 1.0)],
+            tally,
+        })
+    }
+}
+
+impl Tally for Epoch {
+    fn is_finite(&self) -> bool {
+        self.loss.is_finite()
+    }
+
+    fn add(&mut self, other: &Self, weight: f32) {
+        self.loss += weight * other.loss;
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4}", self.loss)
+    }
+}
+
+/// As [`train_watched`], unwatched.
+///
+/// # Errors
+/// As [`train_watched`].
+pub fn train(
+    samples: &Samples<'_>,
+    architecture: Architecture,
+    recipe: &Recipe,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Trained> {
+    train_watched(
+        samples,
+        architecture,
+        recipe,
+        seed,
+        &mut |_, _| Ok(()),
+        observer,
+    )
+}
+
+/// Trains a fresh network on `samples`; `watch` sees its tensors after each epoch but the last, whose number it is told,
+/// counted from 1. The same samples, recipe and seed give the same network at any number of threads.
+///
+/// # Errors
+/// [`Error::Settings`] for settings or image sizes that cannot work, [`Error::Numeric`] for too few rows or when the loss
+/// stops being a number, [`Error::Interrupted`] when the observer says so, and whatever `watch` returns.
+pub fn train_watched(
+    samples: &Samples<'_>,
+    architecture: Architecture,
+    recipe: &Recipe,
+    seed: Seed,
+    watch: &mut dyn FnMut(usize, &Params) -> Result<()>,
+    observer: &dyn Observer,
+) -> Result<Trained> {
+    recipe.validate()?;
+    let (side, least) = (
+        samples.height.min(samples.width),
+        architecture.smallest_side(),
+    );
+    if side < least {
+        return Err(Error::Settings {
+            name: "image size",
+            problem: format!(
+                "{}x{} is too small for {}; sides must be at least {least}",
+                samples.height,
+                samples.width,
+                architecture.name()
+            ),
+        });
+    }
+    let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
+    let epochs = Epochs {
+        name: architecture.name(),
+        rows: samples.len(),
+        batch: recipe.batch,
+        epochs: recipe.epochs,
+        shuffle: (seed, "zoo.shuffle"),
+    };
+    let mut optimizer = recipe.optimizer(classifier.params());
+    let history = epochs.run(
+        &mut optimizer,
+        |clock| recipe.schedule.rate(recipe.learning_rate, clock),
+        |clock, rows, mode| {
+            if clock.step > 0 && clock.step * clock.epochs % clock.steps == 0 {
+                watch(clock.epoch, classifier.params())?;
+            }
+            let views = seed.derive("zoo.view", clock.epoch as u64);
+            let x = samples.batch(rows, |row| {
+                recipe
+                    .augment
+                    .draw(&mut views.stream("zoo.view", row as u64))
+            })?;
+            let logits = classifier.forward(&x, mode)?;
+            let labels = samples.labels_of(rows);
+            Epoch::loss(mode, &logits, &labels, recipe.smoothing)
+        },
+        observer,
+    )?;
+    Ok(Trained {
+        classifier,
+        history,
+    })
+}

@@ -1,0 +1,41 @@
+//! What all classifiers are built of.
+
+use candle_core::Tensor;
+
+use crate::Result;
+use crate::nn::Mode;
+use crate::nn::layers::{BatchNorm, Conv2d};
+use crate::nn::ops::Conv;
+use crate::nn::params::Params;
+
+/// A convolution without bias and the batch norm behind it.
+pub(super) struct Unit(Conv2d, BatchNorm);
+
+impl Unit {
+    pub(super) fn new(
+        params: &mut Params,
+        [conv_name, norm_name]: [&str; 2],
+        shape: (usize, usize),
+        conv: Conv,
+        relu: bool,
+    ) -> Result<Self> {
+        let norm_of = shape.1;
+        Ok(Self(
+            Conv2d::new(params, conv_name, shape, conv, false)?,
+            BatchNorm::new(params, norm_name, norm_of, relu)?,
+        ))
+    }
+
+    pub(super) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.1.forward(&self.0.forward(x, mode)?, mode)
+    }
+}
+
+/// A square kernel with an odd side, padded so that without stride the image keeps its size.
+pub(super) const fn conv(kernel: usize, stride: usize) -> Conv {
+    Conv {
+        kernel,
+        stride,
+        padding: kernel / 2,
+    }
+}
