@@ -187,10 +187,10 @@ mod lab {
     }
 
     #[test]
-    fn every_attack_is_on_the_command_line() {
+    fn attacks_are_chosen_on_the_command_line() {
         let home = tempfile::tempdir().unwrap();
         support::image_folder(&home.path().join("data"), 40, 2);
-        for attack in ue_audit::lab::attack::NAMES {
+        for attack in ["ar", "lsp-class", "ntga", "ops"] {
             let args = [
                 "poison", "data", "--ratio", "0.5", "--attack", attack, "--out", attack,
             ];

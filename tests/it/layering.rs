@@ -23,7 +23,7 @@ const IMPORTS: [(&str, &[&str]); 17] = [
     ("demo", &["data"]),
     ("audit", &["data", "decide", "detect", "dvae", "settings"]),
     ("bench", &["dvae", "nn", "zoo"]),
-    ("lab", &[]),
+    ("lab", &["nn", "zoo"]),
 ];
 
 /// What the modules after these four may use without a word in the table.

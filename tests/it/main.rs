@@ -1,6 +1,8 @@
 //! Integration tests, in one binary so that they link once.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+#[cfg(feature = "lab")]
+mod attacks;
 mod bad_inputs;
 mod bench;
 mod classifier_ops;

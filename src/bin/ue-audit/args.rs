@@ -262,16 +262,25 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// The attack: ar, lsp, lsp-class, ntga or ops.
+    /// The attack: ar, em, em-class, lsp, lsp-class, ntga, ops, rem, sep or tap.
     #[arg(long, value_name = "NAME")]
     pub(crate) attack: String,
     /// Share of the readable rows to poison.
     #[arg(long, value_name = "SHARE")]
     pub(crate) ratio: f64,
     /// Largest size of a perturbation in the attack's own norm, pixels counted from 0 to 1 [default: the paper's: l2 1.0
-    /// for ar and lsp, linf 8/255 for ntga; ops always changes one pixel].
+    /// for ar and lsp, one pixel for ops, linf 8/255 for the others].
     #[arg(long, value_name = "SIZE")]
     pub(crate) budget: Option<f64>,
+    /// The network of the attacks that train one: small, or one that `evaluate` knows.
+    #[arg(long, value_name = "NAME", default_value = "small", value_parser = word::<Architecture>)]
+    pub(crate) surrogate: Architecture,
+    /// How much they train: cpu, or paper for the numbers of steps in the papers.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) scale: String,
+    /// How real values become bytes: round, or truncate as the papers' loaders do.
+    #[arg(long, value_name = "HOW", default_value = "round")]
+    pub(crate) quantize: String,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
 }
@@ -293,6 +302,6 @@ pub(crate) struct BenchArgs {
 }
 
 /// A word as the settings file spells it, so that both accept the same.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+pub(crate) fn word<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
     T::deserialize(StrDeserializer::new(text))
 }

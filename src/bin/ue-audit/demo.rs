@@ -3,6 +3,7 @@
 use ue_audit::data::Dataset;
 use ue_audit::decide::gate::Gate;
 use ue_audit::lab::attack::{Attack, Lsp, Storage, Target, apply, choose_rows};
+use ue_audit::observe::Silent;
 use ue_audit::report::folder;
 use ue_audit::{Result, Seed, demo};
 
@@ -61,7 +62,7 @@ fn poisoned(clean: &Dataset, chosen: &[usize], seed: Seed) -> Result<Dataset> {
         classes: clean.class_names.len(),
         pixels: &pictures.copied().collect::<Vec<_>>(),
     };
-    let perturbation = attack.perturb(&target, seed)?;
+    let perturbation = attack.perturb(&target, seed, &Silent)?;
     for (k, &row) in chosen.iter().enumerate() {
         let rgb = &mut pixels[row * size..(row + 1) * size];
         apply(rgb, perturbation.row(k), attack.budget(), Storage::Round)?;

@@ -1,20 +1,27 @@
 //! `ue-audit poison`: a copy in the source's own format with a part of its rows poisoned, and the truth about it.
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use serde_json::json;
 use ue_audit::data::{
     Edit, Image, Limits, Reader, TRUTH_FILE, load, rewrite, write_atomic, write_truth,
 };
 use ue_audit::decide::gate::Gate;
-use ue_audit::lab::attack::{Storage, Target, apply, choose_rows, named};
+use ue_audit::lab::attack::{Options, Storage, Target, apply, choose_rows, named};
 use ue_audit::{Error, Result};
 
-use crate::args::{Global, PoisonArgs};
+use crate::args::{Global, PoisonArgs, word};
 use crate::progress::Console;
 use crate::{exit, source};
 
 pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
-    let attack = named(&args.attack, args.budget)?;
+    let options = Options {
+        budget: args.budget,
+        surrogate: args.surrogate,
+        scale: word(&args.scale).map_err(|error| anyhow!("--scale {}: {error}", args.scale))?,
+    };
+    let storage: Storage =
+        word(&args.quantize).map_err(|error| anyhow!("--quantize {}: {error}", args.quantize))?;
+    let attack = named(&args.attack, options)?;
     let settings = global.settings(args.source.config())?;
     source::use_threads(&settings)?;
     let reader = source::reader(&args.source, &settings)?;
@@ -37,19 +44,14 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyh
         classes: dataset.class_names.len(),
         pixels: &pictures.pixels,
     };
-    let perturbation = attack.perturb(&target, settings.seed)?;
+    let perturbation = attack.perturb(&target, settings.seed, console)?;
 
     let mut edit = |row: usize| -> Result<Edit> {
         let Ok(k) = chosen.binary_search(&row) else {
             return Ok(Edit::Keep);
         };
         let mut rgb = target.image(k).to_vec();
-        apply(
-            &mut rgb,
-            perturbation.row(k),
-            attack.budget(),
-            Storage::Round,
-        )?;
+        apply(&mut rgb, perturbation.row(k), attack.budget(), storage)?;
         Ok(Edit::Replace(Image {
             height: target.height,
             width: target.width,
@@ -78,7 +80,10 @@ pub(crate) fn run(args: &PoisonArgs, global: &Global, console: &Console) -> anyh
         "budget": attack.budget(),
         "ratio": args.ratio,
         "seed": settings.seed,
-        "storage": Storage::Round,
+        "surrogate": options.surrogate,
+        "scale": options.scale,
+        "converged": perturbation.converged,
+        "storage": storage,
         "rows": dataset.rows.len(),
         "poisoned": chosen.len(),
         "source_fingerprint": dataset.fingerprint,

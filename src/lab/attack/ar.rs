@@ -8,6 +8,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::{Attack, Budget, Perturbation, Target};
+use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
 /// Side of a process's window.
@@ -51,7 +52,7 @@ impl Attack for Ar {
         Budget::L2(self.radius)
     }
 
-    fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation> {
+    fn perturb(&self, target: &Target<'_>, seed: Seed, _: &dyn Observer) -> Result<Perturbation> {
         let processes = processes(target.classes, seed)?;
         let (height, width) = (target.height, target.width);
         let values = target
@@ -69,6 +70,7 @@ impl Attack for Ar {
             height,
             width,
             values,
+            converged: true,
         })
     }
 }
@@ -209,6 +211,7 @@ fn scale(values: &mut [f32], radius: f64) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::observe::Silent;
 
     #[test]
     fn processes_sum_to_one_are_stable_and_tell_each_other_apart() {
@@ -246,8 +249,8 @@ mod tests {
             pixels: &[0; 3 * 12 * 9 * 3],
         };
         let attack = Ar { radius: 2.0 };
-        let noise = attack.perturb(&target, Seed(0)).unwrap();
-        assert_eq!(noise, attack.perturb(&target, Seed(0)).unwrap());
+        let noise = attack.perturb(&target, Seed(0), &Silent).unwrap();
+        assert_eq!(noise, attack.perturb(&target, Seed(0), &Silent).unwrap());
         let dot: f32 = noise
             .row(0)
             .iter()

@@ -11,6 +11,7 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::{Attack, Budget, Perturbation, Target};
+use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
 /// Side of a cell, in pixels.
@@ -80,7 +81,7 @@ impl Attack for Lsp {
         Budget::L2(self.radius)
     }
 
-    fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation> {
+    fn perturb(&self, target: &Target<'_>, seed: Seed, _: &dyn Observer) -> Result<Perturbation> {
         let (height, width) = (target.height, target.width);
         let cells = (height.div_ceil(CELL), width.div_ceil(CELL));
         let vertices = vertices(target.classes, cells.0 * cells.1 * 3, seed)?;
@@ -109,6 +110,7 @@ impl Attack for Lsp {
             height,
             width,
             values,
+            converged: true,
         })
     }
 }
@@ -164,6 +166,7 @@ fn scaled(mut values: Vec<f32>, radius: f64) -> Vec<f32> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::observe::Silent;
 
     fn noise(
         lsp: Lsp,
@@ -178,7 +181,7 @@ mod tests {
             classes,
             pixels: &[],
         };
-        lsp.perturb(&target, Seed(1)).unwrap()
+        lsp.perturb(&target, Seed(1), &Silent).unwrap()
     }
 
     fn labels(rows: usize, classes: usize) -> Vec<u32> {
@@ -256,6 +259,6 @@ mod tests {
             classes: 9,
             pixels: &[],
         };
-        assert!(Lsp::default().perturb(&target, Seed(0)).is_err());
+        assert!(Lsp::default().perturb(&target, Seed(0), &Silent).is_err());
     }
 }

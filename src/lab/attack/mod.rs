@@ -2,20 +2,32 @@
 
 mod ar;
 mod budget;
+mod em;
 mod lsp;
 mod ntga;
 mod ops;
+mod rem;
+mod sep;
+mod surrogate;
+mod tap;
 
 use rand::seq::index;
 use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
 
+use crate::observe::Observer;
+use crate::zoo::Architecture;
 use crate::{Error, Result, Seed};
 
 pub use ar::Ar;
 pub use budget::{Budget, Storage, apply};
+pub use em::Em;
 pub use lsp::Lsp;
 pub use ntga::Ntga;
 pub use ops::Ops;
+pub use rem::Rem;
+pub use sep::Sep;
+pub use tap::Tap;
 
 /// The rows an attack perturbs.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +65,8 @@ pub struct Perturbation {
     pub width: usize,
     /// The values.
     pub values: Vec<f32>,
+    /// False where the attack has a rule for when it is done and gave up before.
+    pub converged: bool,
 }
 
 impl Perturbation {
@@ -97,23 +111,76 @@ pub trait Attack {
     /// The perturbation of `target`, from `seed` alone.
     ///
     /// # Errors
-    /// [`Error::Settings`] if the attack cannot work on such a target.
-    fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation>;
+    /// [`Error::Settings`] if the attack cannot work on such a target, [`Error::Interrupted`] when the observer says so.
+    fn perturb(
+        &self,
+        target: &Target<'_>,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Perturbation>;
+}
+
+/// How much an attack that trains a network does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scale {
+    /// As many steps as a few processor cores do in minutes on some thousand pictures.
+    #[default]
+    Cpu,
+    /// The paper's numbers of steps.
+    Paper,
+}
+
+/// What a user may choose about an attack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Its budget in its own norm; `None` for what its paper takes.
+    pub budget: Option<f64>,
+    /// The network of those that need one.
+    pub surrogate: Architecture,
+    /// Their effort.
+    pub scale: Scale,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            budget: None,
+            surrogate: Architecture::Small,
+            scale: Scale::default(),
+        }
+    }
 }
 
 /// Names of the attacks, as on the command line.
-pub const NAMES: [&str; 5] = ["ar", "lsp", "lsp-class", "ntga", "ops"];
+pub const NAMES: [&str; 10] = [
+    "ar",
+    "em",
+    "em-class",
+    "lsp",
+    "lsp-class",
+    "ntga",
+    "ops",
+    "rem",
+    "sep",
+    "tap",
+];
 
 /// Euclidean budget of the D-VAE paper's tables, in [0, 1] pixel units.
 const L2: f64 = 1.0;
 /// Budget of a value in its tables.
 const LINF: f64 = 8.0 / 255.0;
 
-/// The attack called `name`, bound by `budget` in its own norm or by what its paper takes.
+/// The attack called `name`.
 ///
 /// # Errors
 /// [`Error::Settings`] for an unknown name and for a budget that the attack cannot keep.
-pub fn named(name: &str, budget: Option<f64>) -> Result<Box<dyn Attack>> {
+pub fn named(name: &str, options: Options) -> Result<Box<dyn Attack>> {
+    let Options {
+        budget,
+        surrogate,
+        scale,
+    } = options;
     let wrong = |name, problem: String| Err(Error::Settings { name, problem });
     if let Some(size) = budget.filter(|size| !(*size > 0.0 && size.is_finite())) {
         return wrong("budget", format!("{size}: a size above 0 is needed"));
@@ -122,9 +189,14 @@ pub fn named(name: &str, budget: Option<f64>) -> Result<Box<dyn Attack>> {
     let linf = budget.unwrap_or(LINF);
     Ok(match name {
         "ar" => Box::new(Ar { radius: l2 }),
+        "em" => Box::new(Em::new(linf, false, surrogate, scale)),
+        "em-class" => Box::new(Em::new(linf, true, surrogate, scale)),
         "lsp" => Box::new(Lsp::sample_wise(l2)),
         "lsp-class" => Box::new(Lsp::class_wise(l2)),
         "ntga" => Box::new(Ntga { radius: linf }),
+        "rem" => Box::new(Rem::new(linf, surrogate, scale)),
+        "sep" => Box::new(Sep::new(linf, surrogate, scale)),
+        "tap" => Box::new(Tap::new(linf, surrogate, scale)),
         "ops" if budget.is_none_or(|pixels| pixels == 1.0) => Box::new(Ops),
         "ops" => {
             return wrong(

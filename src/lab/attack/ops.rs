@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::{Attack, Budget, Perturbation, Target};
+use crate::observe::Observer;
 use crate::{Result, Seed};
 
 /// Corners of the colour cube.
@@ -31,7 +32,7 @@ impl Attack for Ops {
         Budget::L0(1)
     }
 
-    fn perturb(&self, target: &Target<'_>, _: Seed) -> Result<Perturbation> {
+    fn perturb(&self, target: &Target<'_>, _: Seed, _: &dyn Observer) -> Result<Perturbation> {
         let mut taken = BTreeSet::new();
         let marks: Vec<Mark> = (0..target.classes)
             .map(|class| {
@@ -53,6 +54,7 @@ impl Attack for Ops {
             height: target.height,
             width: target.width,
             values,
+            converged: true,
         })
     }
 }
@@ -100,6 +102,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::{Storage, apply};
     use super::*;
+    use crate::observe::Silent;
     use rand::RngExt;
 
     #[test]
@@ -117,7 +120,7 @@ mod tests {
             classes,
             pixels: &pixels,
         };
-        let noise = Ops.perturb(&target, Seed(0)).unwrap();
+        let noise = Ops.perturb(&target, Seed(0), &Silent).unwrap();
         let mut marks = vec![BTreeSet::new(); classes];
         for k in 0..rows {
             let mut rgb = target.image(k).to_vec();

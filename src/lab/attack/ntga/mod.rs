@@ -9,11 +9,14 @@
 
 mod kernel;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use faer::{Mat, Side};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::{Attack, Budget, Perturbation, Target};
+use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 use kernel::tangent;
 
@@ -46,13 +49,20 @@ impl Attack for Ntga {
         Budget::Linf(self.radius)
     }
 
-    fn perturb(&self, target: &Target<'_>, seed: Seed) -> Result<Perturbation> {
+    fn perturb(
+        &self,
+        target: &Target<'_>,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Perturbation> {
         // Blocks are spread over the threads; a product split among them would round by their number.
         faer::set_global_parallelism(faer::Par::Seq);
         let rows = target.labels.len();
         let mut order: Vec<usize> = (0..rows).collect();
         order.shuffle(&mut seed.stream("ntga.blocks", 0));
         let blocks: Vec<&[usize]> = order.chunks(BLOCK).collect();
+        observer.stage(self.name(), blocks.len() as u64);
+        let done = AtomicU64::new(0);
         let deltas: Vec<Vec<f32>> = blocks
             .par_iter()
             .enumerate()
@@ -65,7 +75,11 @@ impl Attack for Ntga {
                     // A single block has nothing but itself to be held against.
                     others = block.to_vec();
                 }
-                self.attack(&Inputs::new(target, block), &Inputs::new(target, &others))
+                observer.check()?;
+                let deltas =
+                    self.attack(&Inputs::new(target, block), &Inputs::new(target, &others));
+                observer.progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                deltas
             })
             .collect::<Result<_>>()?;
         let size = target.image_len();
@@ -79,6 +93,7 @@ impl Attack for Ntga {
             height: target.height,
             width: target.width,
             values,
+            converged: true,
         })
     }
 }
@@ -239,6 +254,7 @@ fn cross_entropy(logits: &Mat<f64>, targets: &Mat<f64>) -> (f64, Mat<f64>) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::observe::Silent;
     use rand::RngExt;
 
     fn pixels(rows: usize, stream: u64) -> (Vec<u8>, Vec<u32>) {
@@ -307,7 +323,7 @@ mod tests {
             pixels: &pixels,
         };
         let attack = Ntga { radius: 0.02 };
-        let noise = attack.perturb(&target, Seed(0)).unwrap();
+        let noise = attack.perturb(&target, Seed(0), &Silent).unwrap();
         assert!((0..rows).all(|k| noise.row(k).iter().any(|&v| v != 0.0)));
     }
 }
