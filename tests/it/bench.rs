@@ -11,7 +11,7 @@ fn bench_prints_json_and_nothing_else() {
     let (_, stdout) = ends(ue_audit(home.path()).args(args), 0);
     let measured: Vec<Value> = serde_json::from_str(&stdout).unwrap();
     let names: Vec<_> = measured.iter().map(|case| &case["network"]).collect();
-    assert_eq!(names, ["dvae-fast", "dvae-paper"]);
+    assert_eq!(names, ["dvae-fast", "dvae-paper", "resnet18"]);
     for case in &measured {
         assert_eq!(case["threads"], 1);
         assert_eq!(case["batch"], 2);

@@ -1,6 +1,7 @@
 //! Stochastic gradient descent with momentum, as PyTorch's `SGD` without dampening.
 
 use candle_core::Var;
+use rayon::prelude::*;
 
 use super::Optimizer;
 use super::clip::Clipped;
@@ -63,8 +64,10 @@ impl Optimizer for Sgd {
             return Ok(clipped.norm);
         }
         let rate = learning_rate as f32;
-        for ((var, velocity), gradient) in self.slots.iter_mut().zip(clipped.gradients) {
-            let Some(gradient) = gradient else { continue };
+        let update = |((var, velocity), gradient): (&mut (Var, Vec<f32>), Option<Vec<f32>>)| {
+            let Some(gradient) = gradient else {
+                return Ok(());
+            };
             let mut new = values(var)?;
             for ((value, gradient), velocity) in new.iter_mut().zip(gradient).zip(velocity) {
                 let gradient = gradient * clipped.scale + self.weight_decay * *value;
@@ -72,8 +75,12 @@ impl Optimizer for Sgd {
                 let ahead = gradient + self.momentum * *velocity;
                 *value -= rate * if self.nesterov { ahead } else { *velocity };
             }
-            store(var, new)?;
-        }
+            store(var, new)
+        };
+        self.slots
+            .par_iter_mut()
+            .zip(clipped.gradients)
+            .try_for_each(update)?;
         Ok(clipped.norm)
     }
 }

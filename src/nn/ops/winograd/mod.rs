@@ -25,12 +25,16 @@ use transform::{
 const POINTS: usize = 16;
 /// Least channels on either side: below, transforming costs more than the products it saves.
 const CHANNELS: usize = 32;
-/// Tiles that are transformed before they are multiplied: they stay in the second-level cache in between.
+/// Tiles that are transformed before they are multiplied: they stay in the second-level cache in between. Small images are
+/// taken together up to this, or each would read all filters for a handful of tiles.
 const BLOCK: usize = 64;
 /// Numbers between the matrices of two points, lest all of them fall on the same lines of a cache.
 const GAP: usize = 16;
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;
+/// As [`IMAGES`], where there are more channels than these, in and out multiplied: the sums themselves weigh more then.
+const MANY_IMAGES: usize = 32;
+const MANY_CHANNELS: usize = 128 * 128;
 
 thread_local! {
     static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
@@ -115,15 +119,18 @@ impl Winograd {
         out: &mut [f32],
     ) {
         let (ci, co) = (self.input[2], self.output[2]);
-        out.par_chunks_exact_mut(self.output.iter().product())
-            .zip(images.par_chunks_exact(self.input.iter().product()))
-            .for_each(|(out, image)| {
+        let [input_len, output_len] = self.image_lens();
+        let together = self.images_within(BLOCK);
+        out.par_chunks_mut(together * output_len)
+            .zip(images.par_chunks(together * input_len))
+            .for_each(|(out, images)| {
+                let count = images.len() / input_len;
                 for rows in self.blocks() {
-                    let tiles = rows.len() * self.tiles()[1];
+                    let tiles = count * rows.len() * self.tiles()[1];
                     with_scratch([tiles * ci, tiles * co], |inputs, products| {
                         vectorised(
                             #[inline(always)]
-                            || self.transform_input(image, rows.clone(), inputs),
+                            || self.transform_input(images, rows.clone(), inputs),
                         );
                         let points = products
                             .chunks_exact_mut(tiles * co + GAP)
@@ -146,17 +153,22 @@ impl Winograd {
     /// Gradient of the weight, `[output channels, input channels, 3, 3]`.
     pub(super) fn weight_gradient(&self, inputs: &[f32], gradients: &[f32]) -> Vec<f32> {
         let (ci, co) = (self.input[2], self.output[2]);
-        let [input_len, output_len] = [self.input, self.output].map(|grid| grid.iter().product());
+        let [input_len, output_len] = self.image_lens();
+        let images = match ci * co > MANY_CHANNELS {
+            true => MANY_IMAGES,
+            false => IMAGES,
+        };
+        let together = self.images_within(2 * BLOCK).min(images);
         let parts = inputs
-            .par_chunks(IMAGES * input_len)
-            .zip(gradients.par_chunks(IMAGES * output_len))
+            .par_chunks(images * input_len)
+            .zip(gradients.par_chunks(images * output_len))
             .map(|(inputs, gradients)| {
                 let mut sum = vec![0.0; POINTS * ci * co];
                 let images = inputs
-                    .chunks_exact(input_len)
-                    .zip(gradients.chunks_exact(output_len));
-                for (input, gradient) in images {
-                    self.add_products(input, gradient, &mut sum);
+                    .chunks(together * input_len)
+                    .zip(gradients.chunks(together * output_len));
+                for (inputs, gradients) in images {
+                    self.add_products(inputs, gradients, &mut sum);
                 }
                 sum
             })
@@ -173,19 +185,20 @@ impl Winograd {
         weight
     }
 
-    /// Adds the products behind the weight gradient of one image to `sum`, `[16, input channels, output channels]`.
-    fn add_products(&self, image: &[f32], gradient: &[f32], sum: &mut [f32]) {
+    /// Adds the products behind the weight gradient of some images to `sum`, `[16, input channels, output channels]`.
+    fn add_products(&self, images: &[f32], gradients: &[f32], sum: &mut [f32]) {
         let (ci, co) = (self.input[2], self.output[2]);
+        let count = images.len() / self.image_lens()[0];
         for rows in self.blocks() {
-            let tiles = rows.len() * self.tiles()[1];
+            let tiles = count * rows.len() * self.tiles()[1];
             with_scratch([tiles * ci, tiles * co], |inputs, outputs| {
                 vectorised(
                     #[inline(always)]
-                    || self.transform_input(image, rows.clone(), inputs),
+                    || self.transform_input(images, rows.clone(), inputs),
                 );
                 vectorised(
                     #[inline(always)]
-                    || self.transform_gradient(gradient, rows, outputs),
+                    || self.transform_gradient(gradients, rows, outputs),
                 );
                 let points = inputs
                     .chunks_exact(tiles * ci + GAP)
@@ -208,6 +221,16 @@ impl Winograd {
         [self.output[0].div_ceil(2), self.output[1].div_ceil(2)]
     }
 
+    /// Numbers in an image of the input and of the output.
+    fn image_lens(&self) -> [usize; 2] {
+        [self.input, self.output].map(|grid| grid.iter().product())
+    }
+
+    /// How many images have about so many `tiles` together, at least one.
+    fn images_within(&self, tiles: usize) -> usize {
+        (tiles / self.tiles().iter().product::<usize>().max(1)).max(1)
+    }
+
     /// Runs of rows of tiles that are worked on at once.
     fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
         let [down, across] = self.tiles();
@@ -217,84 +240,93 @@ impl Winograd {
             .map(move |row| row..(row + step).min(down))
     }
 
-    /// `B' d B` of the input tiles of some rows of tiles, `[16, tiles, channels]`.
+    /// `B' d B` of the input tiles of some rows of tiles of each image, `[16, tiles, channels]`.
     #[inline(always)]
-    fn transform_input(&self, image: &[f32], rows: Range<usize>, out: &mut [f32]) {
+    fn transform_input(&self, images: &[f32], rows: Range<usize>, out: &mut [f32]) {
         let channels = self.input[2];
         let zeros = vec![0.0; channels];
         let mut points = Points::of(out);
-        for y in rows {
-            for x in 0..self.tiles()[1] {
-                let mut tile = [[&zeros[..]; 4]; 4];
-                for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                    let y = (2 * y + k / 4).wrapping_sub(self.padding);
-                    let x = (2 * x + k % 4).wrapping_sub(self.padding);
-                    if let Some(inside) = pixel_at(image, self.input, y, x) {
-                        *pixel = inside;
+        for image in images.chunks_exact(self.image_lens()[0]) {
+            for y in rows.clone() {
+                for x in 0..self.tiles()[1] {
+                    let mut tile = [[&zeros[..]; 4]; 4];
+                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
+                        let y = (2 * y + k / 4).wrapping_sub(self.padding);
+                        let x = (2 * x + k % 4).wrapping_sub(self.padding);
+                        if let Some(inside) = pixel_at(image, self.input, y, x) {
+                            *pixel = inside;
+                        }
                     }
+                    points.put(
+                        channels,
+                        #[inline(always)]
+                        |lanes| both(read_tile(&tile, lanes), input),
+                    );
                 }
-                points.put(
-                    channels,
-                    #[inline(always)]
-                    |lanes| both(read_tile(&tile, lanes), input),
-                );
             }
         }
     }
 
-    /// `A y A'` of the output tiles of some rows of tiles, `[16, tiles, channels]`.
+    /// `A y A'` of the output tiles of some rows of tiles of each image, `[16, tiles, channels]`.
     #[inline(always)]
-    fn transform_gradient(&self, image: &[f32], rows: Range<usize>, out: &mut [f32]) {
+    fn transform_gradient(&self, images: &[f32], rows: Range<usize>, out: &mut [f32]) {
         let channels = self.output[2];
         let zeros = vec![0.0; channels];
         let mut points = Points::of(out);
-        for y in rows {
-            for x in 0..self.tiles()[1] {
-                let mut tile = [[&zeros[..]; 2]; 2];
-                for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                    if let Some(inside) = pixel_at(image, self.output, 2 * y + k / 2, 2 * x + k % 2)
-                    {
-                        *pixel = inside;
+        for image in images.chunks_exact(self.image_lens()[1]) {
+            for y in rows.clone() {
+                for x in 0..self.tiles()[1] {
+                    let mut tile = [[&zeros[..]; 2]; 2];
+                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
+                        let (y, x) = (2 * y + k / 2, 2 * x + k % 2);
+                        if let Some(inside) = pixel_at(image, self.output, y, x) {
+                            *pixel = inside;
+                        }
                     }
+                    points.put(
+                        channels,
+                        #[inline(always)]
+                        |lanes| both(read_tile(&tile, lanes), output_adjoint),
+                    );
                 }
-                points.put(
-                    channels,
-                    #[inline(always)]
-                    |lanes| both(read_tile(&tile, lanes), output_adjoint),
-                );
             }
         }
     }
 
-    /// `A' m A` of the products of some rows of tiles, plus the bias, to their place in an image.
+    /// `A' m A` of the products of some rows of tiles of each image, plus the bias, to their place.
     #[inline(always)]
     fn transform_output(
         &self,
         products: &[f32],
         rows: Range<usize>,
         bias: Option<&[f32]>,
-        image: &mut [f32],
+        images: &mut [f32],
     ) {
         let [height, width, channels] = self.output;
         let zeros = vec![0.0; channels];
         let bias = bias.unwrap_or(&zeros);
         let across = self.tiles()[1];
         let size = products.len() / POINTS;
-        for (index, y) in rows.enumerate() {
-            for x in 0..across {
-                let start = (index * across + x) * channels;
-                let mut tile = [[&zeros[..]; 4]; 4];
-                for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                    *pixel = &products[k * size + start..][..channels];
-                }
-                for lanes in 0..channels / LANES {
-                    let tile = both(read_tile(&tile, lanes), output);
-                    let bias = read(bias, lanes);
-                    for (k, value) in tile.as_flattened().iter().enumerate() {
-                        let (y, x) = (2 * y + k / 2, 2 * x + k % 2);
-                        if y < height && x < width {
-                            let at = (y * width + x) * channels + lanes * LANES;
-                            image[at..at + LANES].copy_from_slice(&sum(*value, bias));
+        for (number, image) in images
+            .chunks_exact_mut(height * width * channels)
+            .enumerate()
+        {
+            for (index, y) in rows.clone().enumerate() {
+                for x in 0..across {
+                    let start = ((number * rows.len() + index) * across + x) * channels;
+                    let mut tile = [[&zeros[..]; 4]; 4];
+                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
+                        *pixel = &products[k * size + start..][..channels];
+                    }
+                    for lanes in 0..channels / LANES {
+                        let tile = both(read_tile(&tile, lanes), output);
+                        let bias = read(bias, lanes);
+                        for (k, value) in tile.as_flattened().iter().enumerate() {
+                            let (y, x) = (2 * y + k / 2, 2 * x + k % 2);
+                            if y < height && x < width {
+                                let at = (y * width + x) * channels + lanes * LANES;
+                                image[at..at + LANES].copy_from_slice(&sum(*value, bias));
+                            }
                         }
                     }
                 }
