@@ -8,6 +8,7 @@ use rand::RngExt;
 use serde::Serialize;
 
 use crate::dvae::{Batch, DvaeConfig, Network, Objective, Training};
+use crate::kernel::peak_memory_mib;
 use crate::nn::epochs::step;
 use crate::nn::ops::peak_flops;
 use crate::observe::Observer;
@@ -110,7 +111,7 @@ pub fn measure(
         gflops: flops / seconds / 1e9,
         peak_gflops: peak / 1e9,
         share_of_peak: flops / seconds / peak,
-        peak_rss_mib: peak_rss_mib(),
+        peak_rss_mib: peak_memory_mib(),
     })
 }
 
@@ -166,13 +167,4 @@ fn uniform(shape: [usize; 4], seed: Seed) -> Result<Tensor> {
     let count = shape.iter().product();
     let values: Vec<f32> = (0..count).map(|_| rng.random()).collect();
     Ok(Tensor::from_vec(values, &shape, &Device::Cpu)?)
-}
-
-fn peak_rss_mib() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
 }

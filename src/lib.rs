@@ -12,6 +12,7 @@
 //! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
 //! | [`zoo`] | evaluate: classifiers that say what a training set teaches |
 //! | [`report`] | report: pure renderings of one result |
+//! | [`kernel`] | the only `unsafe` code: matrix products, memory |
 //! | [`bench`] | the speed of training on this machine |
 //! | [`demo`] | a procedural drop made from a seed, with nothing to download |
 //! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
@@ -24,6 +25,7 @@ pub mod demo;
 pub mod detect;
 pub mod dvae;
 pub mod error;
+pub mod kernel;
 pub mod mixture;
 pub mod nn;
 pub mod observe;

@@ -6,12 +6,10 @@
 pub mod augment;
 pub mod epochs;
 pub mod layers;
-mod memory;
 pub mod ops;
 pub mod optim;
 pub mod params;
 pub mod schedule;
 mod tape;
 
-pub use memory::keep_freed_memory;
 pub use tape::{Gradients, Mode, Tape};

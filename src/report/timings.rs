@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::peak_memory_mib;
+
 /// Wall-clock time and memory of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
@@ -35,20 +37,9 @@ impl Timings {
             stages: stages.iter().map(stage).collect(),
             total_seconds: stages.iter().map(|(_, seconds)| seconds).sum(),
             threads: rayon::current_num_threads(),
-            peak_memory_mib: std::fs::read_to_string("/proc/self/status")
-                .ok()
-                .and_then(|status| high_water_mark(&status)),
+            peak_memory_mib: peak_memory_mib(),
         }
     }
-}
-
-/// Peak resident memory in MiB from the text of a Linux process status.
-fn high_water_mark(status: &str) -> Option<f64> {
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib / 1024.0)
 }
 
 /// Where a report keeps its timings.
@@ -62,16 +53,4 @@ pub enum Timing {
     },
     /// In itself, as in the document on standard output.
     Inline(Timings),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn peak_memory_is_read_in_mib() {
-        let status = "Name:\tx\nVmPeak:\t  9 kB\nVmHWM:\t    3072 kB\nThreads:\t1\n";
-        assert_eq!(high_water_mark(status), Some(3.0));
-        assert_eq!(high_water_mark("Name:\tx\n"), None);
-    }
 }

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use ue_audit::data::{LoadOptions, Reader, open};
-use ue_audit::nn::keep_freed_memory;
+use ue_audit::kernel::keep_freed_memory;
 use ue_audit::settings::Settings;
 
 use crate::args::SourceArgs;

@@ -3,9 +3,9 @@
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::matmul::{Matrix, matmul};
 use super::parts::{add_in_order, column_sums};
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::{Matrix, matmul};
 use crate::nn::Mode;
 
 /// `x W^T + bias`: `x` is `[b, ..]` with `n` numbers an image in all, `weight` is `[m, n]`, `bias` is `[m]`; the result is

@@ -14,7 +14,6 @@ mod gaussian;
 mod linear;
 mod loss;
 mod lower;
-mod matmul;
 mod moments;
 mod norm;
 mod parts;

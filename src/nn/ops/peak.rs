@@ -1,9 +1,8 @@
 //! The speed that no step of training can pass: a matrix product whose operands stay in the nearest caches.
 
+use crate::kernel::{Matrix, matmul};
 use std::hint::black_box;
 use std::time::Instant;
-
-use super::matmul::{Matrix, matmul};
 
 /// Sides of the product: together 0.2 MB, of which a panel at a time is read again and again.
 const ROWS: usize = 192;

@@ -6,9 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use super::matmul::{Matrix, matmul};
 use super::parts::{add_in_order, zeros};
 use super::winograd::{self, Winograd};
+use crate::kernel::{Matrix, matmul};
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;

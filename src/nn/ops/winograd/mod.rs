@@ -15,8 +15,8 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use super::matmul::{Matrix, matmul};
 use super::parts::{add_in_order, vectorised};
+use crate::kernel::{Matrix, matmul};
 use transform::{
     LANES, Lanes, both, filter, filter_adjoint, input, output, output_adjoint, read, sum,
 };

@@ -1,9 +1,8 @@
 //! The one place that multiplies matrices: a safe face on the `gemm` crate, whose entry point takes raw pointers.
-#![allow(unsafe_code)]
 
 /// A matrix inside a slice: element `(r, c)` is `data[r * row_stride + c * column_stride]`.
 #[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
+pub(crate) struct Matrix<'a> {
     data: &'a [f32],
     rows: usize,
     columns: usize,
@@ -13,7 +12,7 @@ pub(super) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// `rows` x `columns`, row after row.
-    pub(super) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(crate) fn new(data: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(data.len(), rows * columns, "matrix fills its slice");
         Self {
             data,
@@ -25,7 +24,7 @@ impl<'a> Matrix<'a> {
     }
 
     /// The same numbers with rows and columns swapped.
-    pub(super) fn transposed(self) -> Self {
+    pub(crate) fn transposed(self) -> Self {
         Self {
             rows: self.columns,
             columns: self.rows,
@@ -41,7 +40,7 @@ impl<'a> Matrix<'a> {
 ///
 /// # Panics
 /// If the shapes do not fit: a defect in the caller.
-pub(super) fn matmul(
+pub(crate) fn matmul(
     destination: &mut [f32],
     left: Matrix<'_>,
     right: Matrix<'_>,
