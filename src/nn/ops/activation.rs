@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::parts::map2;
+use super::exp::exp;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// `max(a + b, 0)`, the end of a residual block; both of one shape.
@@ -118,7 +119,7 @@ impl CustomOp1 for Sigmoid {
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(s, l)?;
-        output(map2(x, x, |x, _| 1.0 / (1.0 + (-x).exp())), l.shape())
+        output(map2(x, x, |x, _| 1.0 / (1.0 + exp(-x))), l.shape())
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::parts::{map2, sum_over};
+use super::parts::sum_over;
 use super::{Reader, contiguous, gradient, output, scalar};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// Mean of `(a - b)^2` over all elements, a scalar; `b` is a target and gets no gradient.

@@ -4,8 +4,9 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::moments::{Moments, part};
-use super::parts::{vectorised, zeros};
+use super::parts::vectorised;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::zeros;
 use crate::nn::Mode;
 
 /// Added to every variance, as in PyTorch.

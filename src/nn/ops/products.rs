@@ -6,9 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use super::parts::{add_in_order, zeros};
+use super::parts::add_in_order;
 use super::winograd::{self, Winograd};
-use crate::kernel::{Matrix, matmul};
+use crate::kernel::{Matrix, matmul, zeros};
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;
@@ -38,15 +38,13 @@ pub(super) fn coarsen(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let [channels, inputs] = [geometry.coarse[2], geometry.fine[2]];
+    let channels = geometry.coarse[2];
     let mut out = zeros(batch * geometry.coarse_len());
     if out.is_empty() {
         return out;
     }
     if winograd::applies(geometry) {
-        let winograd = Winograd::coarsening(geometry);
-        let filters = winograd.filters(|i, o, tap| weight[(o * inputs + i) * 9 + tap]);
-        winograd.run(fine, &filters, bias, &mut out);
+        Winograd::coarsening(geometry).coarsen(fine, weight, bias, &mut out);
         return out;
     }
     // [coarse, window] -> [window, coarse]: the vectors of the product run along the output channels.
@@ -80,16 +78,13 @@ pub(super) fn refine(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let [channels, outputs] = [geometry.coarse[2], geometry.fine[2]];
+    let channels = geometry.coarse[2];
     let mut out = zeros(batch * geometry.fine_len());
     if out.is_empty() {
         return out;
     }
     if winograd::applies(geometry) {
-        // The adjoint of a convolution is the convolution by the filters turned half around.
-        let winograd = Winograd::refining(geometry);
-        let filters = winograd.filters(|i, o, tap| weight[(i * outputs + o) * 9 + 8 - tap]);
-        winograd.run(coarse, &filters, bias, &mut out);
+        Winograd::refining(geometry).refine(coarse, weight, bias, &mut out);
         return out;
     }
     let weight = window_last(geometry, weight);

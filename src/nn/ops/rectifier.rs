@@ -2,8 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::parts::map2;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// `max(x, 0)`.
