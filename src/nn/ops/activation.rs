@@ -102,8 +102,9 @@ impl CustomOp2 for CappedSum {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (low, high) = (self.low, self.high);
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
         let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
-            if y > low && y < high { g } else { 0.0 }
+            if (y > low) & (y < high) { g } else { 0.0 }
         });
         let passed = gradient(passed, y)?;
         Ok((passed.clone(), passed))

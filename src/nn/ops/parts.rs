@@ -39,19 +39,25 @@ pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
     add_in_order(parts, columns)
 }
 
-/// Sum of `term` over the parts of two equally long slices, in double precision.
-pub(super) fn sum_over(
-    left: &[f32],
-    right: &[f32],
-    term: impl Fn(&[f32], &[f32]) -> f64 + Sync,
-) -> f64 {
+/// Sum of `term` over the pairs of two equally long slices, in double precision.
+pub(super) fn sum_over(left: &[f32], right: &[f32], term: impl Fn(f32, f32) -> f64 + Sync) -> f64 {
+    /// Sums that run side by side: a single one would wait for each addition.
+    const LANES: usize = 16;
     let parts: Vec<f64> = left
         .par_chunks(PART)
         .zip(right.par_chunks(PART))
         .map(|(left, right)| {
             vectorised(
                 #[inline(always)]
-                || term(left, right),
+                || {
+                    let mut sums = [0.0; LANES];
+                    for (left, right) in left.chunks(LANES).zip(right.chunks(LANES)) {
+                        for (sum, (&left, &right)) in sums.iter_mut().zip(left.iter().zip(right)) {
+                            *sum += term(left, right);
+                        }
+                    }
+                    sums.iter().sum::<f64>()
+                },
             )
         })
         .collect();

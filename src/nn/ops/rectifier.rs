@@ -40,8 +40,9 @@ impl CustomOp1 for Rectifier {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
         let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
-            if y > 0.0 && y < self.high { g } else { 0.0 }
+            if (y > 0.0) & (y < self.high) { g } else { 0.0 }
         });
         gradient(passed, x)
     }
