@@ -7,7 +7,7 @@ mod matmul;
 mod memory;
 mod panel;
 
-pub(crate) use fill::{map2, zeros};
+pub(crate) use fill::{filled, map2};
 pub(crate) use matmul::{Matrix, matmul};
 pub use memory::{keep_freed_memory, peak_memory_mib};
 pub(crate) use panel::{WIDTH, multiply_panel};

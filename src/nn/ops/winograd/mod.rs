@@ -19,7 +19,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use crate::kernel::{Matrix, WIDTH, multiply_panel};
+use crate::kernel::{Matrix, WIDTH, filled, multiply_panel};
 use filters::Taps;
 use grid::{Block, Grid};
 use tiles::{Gather, Spread};
@@ -103,28 +103,16 @@ impl Winograd {
     }
 
     /// The result of [`Winograd::coarsening`], `weight` in PyTorch's layout.
-    pub(super) fn coarsen(
-        &self,
-        images: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        out: &mut [f32],
-    ) {
-        self.run(images, &self.taps.coarsening(weight), bias, out);
+    pub(super) fn coarsen(&self, images: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        self.run(images, &self.taps.coarsening(weight), bias)
     }
 
     /// The result of [`Winograd::refining`].
-    pub(super) fn refine(
-        &self,
-        images: &[f32],
-        weight: &[f32],
-        bias: Option<&[f32]>,
-        out: &mut [f32],
-    ) {
-        self.run(images, &self.taps.refining(weight), bias, out);
+    pub(super) fn refine(&self, images: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        self.run(images, &self.taps.refining(weight), bias)
     }
 
-    fn run(&self, images: &[f32], filters: &[f32], bias: Option<&[f32]>, out: &mut [f32]) {
+    fn run(&self, images: &[f32], filters: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
         let depth = self.input.depth();
         let panel = POINTS * depth * WIDTH;
         let count = images.len() / self.input.len();
@@ -132,35 +120,34 @@ impl Winograd {
         let blocks = Block::all(&self.output, 0..count, self.block());
         let together = blocks.first().map_or(1, |block| block.images.len());
         let groups: Vec<&[Block]> = blocks.chunk_by(|a, b| a.images == b.images).collect();
-        out.par_chunks_mut(together * self.output.len())
-            .zip(groups)
-            .for_each(|(out, blocks)| {
-                for block in blocks {
-                    let tiles = block.tiles();
-                    let (rows, columns) = (tiles * depth + GAP, tiles * WIDTH + GAP);
-                    with_scratch([POINTS * rows, POINTS * columns], |inputs, products| {
-                        self.transform_input(images, block, 0..depth, inputs);
-                        for (number, filters) in filters.chunks_exact(panel).enumerate() {
-                            let points = products
-                                .chunks_exact_mut(columns)
-                                .zip(inputs.chunks_exact(rows))
-                                .zip(filters.chunks_exact(depth * WIDTH));
-                            for ((product, input), filter) in points {
-                                let input = Matrix::new(&input[..tiles * depth], tiles, depth);
-                                multiply_panel(product, WIDTH, input, filter, false);
-                            }
-                            pulp::Arch::new().dispatch(Gather {
-                                products,
-                                grid: &self.output,
-                                block,
-                                first: number * WIDTH,
-                                bias,
-                                images: out,
-                            });
+        let size = self.output.len();
+        filled(count * size, together * size, |group, out| {
+            for block in groups[group] {
+                let tiles = block.tiles();
+                let (rows, columns) = (tiles * depth + GAP, tiles * WIDTH + GAP);
+                with_scratch([POINTS * rows, POINTS * columns], |inputs, products| {
+                    self.transform_input(images, block, 0..depth, inputs);
+                    for (number, filters) in filters.chunks_exact(panel).enumerate() {
+                        let points = products
+                            .chunks_exact_mut(columns)
+                            .zip(inputs.chunks_exact(rows))
+                            .zip(filters.chunks_exact(depth * WIDTH));
+                        for ((product, input), filter) in points {
+                            let input = Matrix::new(&input[..tiles * depth], tiles, depth);
+                            multiply_panel(product, WIDTH, input, filter, false);
                         }
-                    });
-                }
-            });
+                        pulp::Arch::new().dispatch(Gather {
+                            products,
+                            grid: &self.output,
+                            block,
+                            first: number * WIDTH,
+                            bias,
+                            images: out,
+                        });
+                    }
+                });
+            }
+        })
     }
 
     /// Gradient of the weight, in its own layout.
