@@ -17,7 +17,7 @@ pub(super) fn exp(x: f32) -> f32 {
         8.333_452e-3,
         4.166_579_6e-2,
         1.666_666_5e-1,
-        5.000_000_1e-1,
+        0.5,
     ];
     let tail = tail.iter().fold(1.987_569_2e-4, |sum, c| sum * r + c);
     let scale = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
