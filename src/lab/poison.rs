@@ -21,8 +21,10 @@ use crate::{Error, Result, Seed};
 pub const PERTURBATION_FILE: &str = "perturbation.safetensors";
 /// How the copy came about.
 pub const DESCRIPTION_FILE: &str = "poison.json";
-/// Clean and poisoned pictures side by side.
-pub const SHEET_FILE: &str = "sheet.png";
+/// Ending of the picture sheet, which lies beside the copy: a picture within an image folder would be a row.
+const SHEET: &str = ".sheet.png";
+/// Ending of the work file, beside the copy as well.
+const WORK: &str = ".work";
 
 /// Where the perturbations come from.
 #[derive(Clone, Copy)]
@@ -64,9 +66,9 @@ pub struct Summary {
 }
 
 impl Poison<'_> {
-    /// Writes the copy, [`TRUTH_FILE`], [`PERTURBATION_FILE`], [`DESCRIPTION_FILE`] and [`SHEET_FILE`] into the folder `out`. A
-    /// long attack keeps its state in a file beside `out`, named `{out}.work`, goes on from there when it is called again,
-    /// and removes it at the end.
+    /// Writes the copy, with [`TRUTH_FILE`], [`PERTURBATION_FILE`] and [`DESCRIPTION_FILE`], into the folder `out`, and a
+    /// picture sheet beside it. A long attack keeps its state in a file named `{out}.work`, goes on from there when it is
+    /// called again, and removes it at the end.
     ///
     /// # Errors
     /// [`Error::Exists`] before any work, [`Error::Settings`] if no row would be poisoned, if the pictures have several sizes
@@ -95,7 +97,7 @@ impl Poison<'_> {
             classes: dataset.class_names.len(),
             pixels: &pictures.pixels,
         };
-        let mut work = WorkFile::at(&beside(out));
+        let mut work = WorkFile::at(&beside(out, WORK));
         let (perturbation, budget) = match self.means {
             Means::Attack(attack) => {
                 let made = attack.perturb_resumably(&target, self.seed, &mut work, observer)?;
@@ -138,10 +140,8 @@ impl Poison<'_> {
             PERTURBATION_FILE,
             &perturbation.to_safetensors(&chosen, budget)?,
         )?;
-        put(
-            SHEET_FILE,
-            &sheet::render(&pairs, (target.height, target.width))?,
-        )?;
+        let sheet = sheet::render(&pairs, (target.height, target.width))?;
+        write_atomic(&sheet_beside(out), &sheet)?;
         let summary = Summary {
             rows: dataset.rows.len(),
             poisoned: chosen.len(),
@@ -214,10 +214,14 @@ impl Poison<'_> {
     }
 }
 
-/// The work file of a copy at `out`.
-fn beside(out: &Path) -> PathBuf {
+/// The picture sheet of a copy at `out`: clean and poisoned pictures side by side.
+pub fn sheet_beside(out: &Path) -> PathBuf {
+    beside(out, SHEET)
+}
+
+fn beside(out: &Path, ending: &str) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_os_string();
-    name.push(".work");
+    name.push(ending);
     out.with_file_name(name)
 }
 

@@ -8,7 +8,7 @@ use ue_audit::lab::attack::{
     Attack, Budget, Options, Perturbation, Storage, Stored, Target, WorkFile, named,
 };
 use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
-use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, SHEET_FILE, Summary};
+use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, Summary, sheet_beside};
 use ue_audit::observe::{Observer, Silent};
 use ue_audit::zoo::Architecture;
 use ue_audit::{Error, Result, Seed};
@@ -80,8 +80,8 @@ fn a_stored_perturbation_poisons_as_its_attack_did() {
     let again = write(home.path(), Means::Stored(&stored), 1.0, "again").unwrap();
     assert_eq!(made, again);
     let rows = |out: &str| support::loaded(&home.path().join(out)).pixels().to_vec();
-    // Truth and sheet lie in the copy, but hold no rows.
     assert_eq!(rows("made"), rows("again"));
+    assert_eq!(support::loaded(&home.path().join("made")).rows.len(), 40);
     let part = write(home.path(), Means::Stored(&stored), 0.25, "part").unwrap();
     assert_eq!((part.rows, part.poisoned), (40, 10));
     let part = Stored::read(&home.path().join("part").join(PERTURBATION_FILE)).unwrap();
@@ -90,7 +90,7 @@ fn a_stored_perturbation_poisons_as_its_attack_did() {
         matches!(outcome, Err(Error::Settings { .. })),
         "{outcome:?}"
     );
-    let png = std::fs::read(home.path().join("made").join(SHEET_FILE)).unwrap();
+    let png = std::fs::read(sheet_beside(&home.path().join("made"))).unwrap();
     assert!(image::load_from_memory(&png).unwrap().width() > 500);
 }
 

@@ -337,6 +337,9 @@ pub(crate) struct ReproduceArgs {
     /// The network of the attacks that train one.
     #[arg(long, value_name = "NAME", default_value = "small", value_parser = word::<Architecture>)]
     pub(crate) surrogate: Architecture,
+    /// How much they train: cpu or paper.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) scale: String,
     /// A share of poisoned rows, may be repeated.
     #[arg(long, value_name = "SHARE", default_values_t = [0.2, 0.4, 0.6, 0.8, 1.0])]
     pub(crate) ratio: Vec<f64>,

@@ -1,11 +1,12 @@
 //! `ue-audit reproduce`: the experiments of the papers at a stated scale, resumable cell by cell.
 
+use anyhow::anyhow;
 use ue_audit::decide::gate::Gate;
 use ue_audit::lab::attack::{Options, named};
 use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
 use ue_audit::settings::Config;
 
-use crate::args::{Experiment, Global, ReproduceArgs};
+use crate::args::{Experiment, Global, ReproduceArgs, word};
 use crate::progress::Console;
 use crate::{exit, output, source};
 
@@ -16,8 +17,9 @@ pub(crate) fn run(
 ) -> anyhow::Result<Gate> {
     let settings = global.settings(Config::default())?;
     let options = Options {
+        budget: None,
         surrogate: args.surrogate,
-        ..Options::default()
+        scale: word(&args.scale).map_err(|error| anyhow!("--scale {}: {error}", args.scale))?,
     };
     let attacks = match args.attack.is_empty() {
         true => Poisons::all(args.class_wise),
