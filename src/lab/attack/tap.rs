@@ -15,10 +15,10 @@ use crate::observe::Observer;
 use crate::zoo::{Architecture, Recipe, train};
 use crate::{Result, Seed};
 
-/// All steps together, in budgets, where there are fewer than the paper's 250 of 0.05 budgets.
-const REACH: f64 = 2.5;
-/// Longest step, in budgets.
+/// The paper's step, in budgets, which it takes 250 times.
 const STEP: f64 = 0.05;
+/// How far all steps together reach at least, in budgets: few of them must be longer.
+const REACH: f64 = 2.5;
 
 /// The attack, with one restart.
 #[derive(Clone, Debug, PartialEq)]
