@@ -6,6 +6,7 @@
 mod build;
 pub mod csv;
 pub mod folder;
+pub mod panels;
 pub mod sheet;
 pub mod terminal;
 mod timings;

@@ -24,14 +24,14 @@ const IMPORTS: [(&str, &[&str]); 18] = [
     ("demo", &["data"]),
     ("audit", &["data", "decide", "detect", "dvae", "settings"]),
     ("bench", &["dvae", "nn", "zoo"]),
-    ("lab", &["nn", "zoo"]),
+    ("lab", &["data", "nn", "report", "zoo"]),
 ];
 
 /// What the modules after these five may use without a word in the table.
 const BASE: [&str; 5] = ["error", "rng", "stats", "observe", "kernel"];
 
 /// Commands that may name the lab; the feature switches them off with it.
-const LAB_COMMANDS: [&str; 2] = ["demo", "poison"];
+const LAB_COMMANDS: [&str; 3] = ["demo", "poison", "reproduce"];
 
 #[test]
 fn modules_import_what_the_table_says() {

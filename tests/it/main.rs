@@ -13,6 +13,8 @@ mod dvae;
 mod golden;
 mod gradients;
 mod layering;
+#[cfg(feature = "lab")]
+mod poison;
 mod readers;
 #[cfg(feature = "lab")]
 mod readme;

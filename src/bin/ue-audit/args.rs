@@ -42,6 +42,9 @@ pub(crate) enum Command {
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
     #[cfg(feature = "lab")]
     Poison(PoisonArgs),
+    /// Run an experiment of the papers at a stated scale; what is finished is not run again.
+    #[cfg(feature = "lab")]
+    Reproduce(ReproduceArgs),
     /// Measure the speed of training on this machine; prints JSON.
     Bench(BenchArgs),
 }
@@ -262,9 +265,13 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// The attack: ar, em, em-class, lsp, lsp-class, ntga, ops, rem, sep or tap.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) attack: String,
+    /// The attack: ar, em, em-class, lsp, lsp-class, ntga, ops, rem, rem-class, sep or tap.
+    #[arg(long, value_name = "NAME", required_unless_present = "perturbation")]
+    pub(crate) attack: Option<String>,
+    /// Apply a stored perturbation instead: a perturbation.safetensors of an earlier copy, or an .npy file with a row for
+    /// each row of the data, [rows, height, width, 3] or [rows, 3, height, width], reals from 0 to 1 or 8-bit levels.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attack", "budget", "surrogate", "scale"])]
+    pub(crate) perturbation: Option<PathBuf>,
     /// Share of the readable rows to poison.
     #[arg(long, value_name = "SHARE")]
     pub(crate) ratio: f64,
@@ -283,6 +290,65 @@ pub(crate) struct PoisonArgs {
     pub(crate) quantize: String,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+/// An experiment.
+#[cfg(feature = "lab")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Experiment {
+    /// A poison of every attack, all rows perturbed, for the other experiments.
+    Poisons,
+    /// Accuracy by the share of poisoned rows, without a defense.
+    Table9,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Args)]
+pub(crate) struct ReproduceArgs {
+    /// What to run.
+    #[arg(value_enum, value_name = "EXPERIMENT")]
+    pub(crate) experiment: Experiment,
+    /// Folder for the poisons, the finished cells (.jsonl) and the tables (.md).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The clean data: a folder or one file.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "../shared/data/cifar10/train-00000-of-00001.parquet"
+    )]
+    pub(crate) source: PathBuf,
+    /// Clean data to test classifiers on, with the same classes.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "../shared/data/cifar10/test-00000-of-00001.parquet"
+    )]
+    pub(crate) test: PathBuf,
+    /// How many of its rows to use, the first ones.
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub(crate) rows: NonZeroUsize,
+    /// An attack, may be repeated [default: all eight].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) attack: Vec<String>,
+    /// Take the class-wise forms as well.
+    #[arg(long, conflicts_with = "attack")]
+    pub(crate) class_wise: bool,
+    /// The network of the attacks that train one.
+    #[arg(long, value_name = "NAME", default_value = "small", value_parser = word::<Architecture>)]
+    pub(crate) surrogate: Architecture,
+    /// How much they train: cpu or paper.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) scale: String,
+    /// A share of poisoned rows, may be repeated.
+    #[arg(long, value_name = "SHARE", default_values_t = [0.2, 0.4, 0.6, 0.8, 1.0])]
+    pub(crate) ratio: Vec<f64>,
+    /// The classifier.
+    #[arg(long, value_name = "NAME", default_value = "fast", value_parser = word::<Architecture>)]
+    pub(crate) model: Architecture,
+    /// Its passes over the training data [default: those of its recipe].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<NonZeroUsize>,
 }
 
 #[derive(Args)]

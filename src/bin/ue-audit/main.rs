@@ -17,6 +17,8 @@ mod source;
 mod demo;
 #[cfg(feature = "lab")]
 mod poison;
+#[cfg(feature = "lab")]
+mod reproduce;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -55,5 +57,7 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Demo(args) => demo::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Poison(args) => poison::run(args, &cli.global, &console),
+        #[cfg(feature = "lab")]
+        Command::Reproduce(args) => reproduce::run(args, &cli.global, &console),
     }
 }
