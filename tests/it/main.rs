@@ -13,9 +13,11 @@ mod dvae;
 mod golden;
 mod gradients;
 mod layering;
+mod purify;
 mod readers;
 #[cfg(feature = "lab")]
 mod readme;
+mod renderings;
 mod report;
 mod same10;
 mod scan;
