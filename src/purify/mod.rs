@@ -57,10 +57,13 @@ pub struct Job<'a> {
     pub observer: &'a dyn Observer,
 }
 
+/// A picture to its pure form.
+pub type PictureCure = Box<dyn Fn(&Image) -> Result<Image>>;
+
 /// What gives each picture its pure form.
 pub enum Cure {
     /// A picture at a time, at its stored size.
-    Picture(Box<dyn Fn(&Image) -> Result<Image>>),
+    Picture(PictureCure),
     /// All readable rows at once, `[readable, height, width, 3]`.
     Block(Vec<u8>),
 }
