@@ -25,7 +25,7 @@ const IMPORTS: [(&str, &[&str]); 19] = [
     ("demo", &["data"]),
     ("audit", &["data", "decide", "detect", "dvae", "settings"]),
     ("bench", &["dvae", "nn", "zoo"]),
-    ("lab", &["nn", "zoo"]),
+    ("lab", &["data", "demo", "nn", "purify", "settings", "zoo"]),
 ];
 
 /// What the modules after these five may use without a word in the table.
