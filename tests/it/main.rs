@@ -14,6 +14,7 @@ mod golden;
 mod gradients;
 mod layering;
 mod purify;
+mod purify_command;
 mod readers;
 #[cfg(feature = "lab")]
 mod readme;
