@@ -9,6 +9,8 @@ use serde::de::value::{Error, StrDeserializer};
 use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
+use ue_audit::purify::{Method, TwoStage};
+use ue_audit::report::Rendering;
 use ue_audit::settings::{Config, Preset, Settings};
 use ue_audit::zoo::Architecture;
 
@@ -35,8 +37,12 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Say what a path holds and by which rule it was recognised; no training.
     Inspect(InspectArgs),
+    /// Render the results.json of a scan for other readers.
+    Report(ReportArgs),
     /// Copy a drop without the rows that a scan has flagged.
     Drop(DropArgs),
+    /// Copy a drop with its pictures freed from perturbations.
+    Purify(PurifyArgs),
     /// Train a classifier on one data set and say how much of another it gets right.
     Evaluate(EvaluateArgs),
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
@@ -233,6 +239,54 @@ pub(crate) struct DropArgs {
     pub(crate) report: PathBuf,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// The results.json of a scan.
+    #[arg(value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// How to render it.
+    #[arg(long, value_name = "html|csv|sarif|junit|md", value_parser = word::<Rendering>)]
+    pub(crate) format: Rendering,
+    /// File to write to [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace what is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PurifyArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// How: dvae, vae, jpeg, gray, bdr or lfu.
+    #[arg(long, env = "UE_AUDIT_METHOD", value_name = "NAME", value_parser = word::<Method>, default_value = "dvae")]
+    pub(crate) method: Method,
+    /// Change the flagged rows alone; all rows are learnt from.
+    #[arg(long, requires = "report")]
+    pub(crate) only_flagged: bool,
+    /// The results.json of a scan of this data.
+    #[arg(long, value_name = "FILE", requires = "only_flagged")]
+    pub(crate) report: Option<PathBuf>,
+    /// Size of the model and length of its training [default: fast].
+    #[arg(long, env = "UE_AUDIT_PRESET", value_name = "fast|paper", value_parser = word::<Preset>)]
+    preset: Option<Preset>,
+    /// Rate that dvae's second stage, and vae, have for free, nats per latent position.
+    #[arg(long, value_name = "NATS", default_value_t = TwoStage::SECOND_RATE)]
+    pub(crate) kld_limit: f64,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
+}
+
+impl PurifyArgs {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            preset: self.preset,
+            ..Config::default()
+        }
+    }
 }
 
 #[derive(Args)]
