@@ -1,9 +1,13 @@
-//! Where the program leaves what the compiler can check: the only module with `unsafe` code. Two calls, each behind a
-//! function that is safe to call.
+//! Where the program leaves what the compiler can check: the only module with `unsafe` code, each behind a function that is
+//! safe to call.
 #![allow(unsafe_code)]
 
+mod fill;
 mod matmul;
 mod memory;
+mod panel;
 
+pub(crate) use fill::{filled, map2};
 pub(crate) use matmul::{Matrix, matmul};
 pub use memory::{keep_freed_memory, peak_memory_mib};
+pub(crate) use panel::{WIDTH, multiply_panel};

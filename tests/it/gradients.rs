@@ -77,7 +77,7 @@ pub(crate) fn assert_close(name: &str, actual: &Tensor, expected: &Tensor) {
 
 /// Batch, height, width, channels in and out, kernel, stride, padding: single images and channels, odd sides, strides
 /// that leave a border unread, channels that minimal filtering takes and channels just beside them.
-const CASES: [([usize; 5], [usize; 3]); 15] = [
+const CASES: [([usize; 5], [usize; 3]); 18] = [
     ([1, 8, 8, 1, 1], [3, 1, 1]),
     ([2, 7, 5, 3, 4], [3, 1, 1]),
     ([3, 9, 6, 4, 5], [3, 2, 1]),
@@ -93,6 +93,9 @@ const CASES: [([usize; 5], [usize; 3]); 15] = [
     ([2, 7, 5, 32, 40], [3, 1, 1]),
     ([1, 6, 3, 40, 32], [3, 1, 0]),
     ([9, 4, 5, 32, 32], [3, 1, 2]),
+    ([1, 9, 5, 27, 72], [3, 1, 1]),
+    ([2, 8, 12, 24, 40], [4, 2, 1]),
+    ([1, 6, 10, 33, 27], [4, 2, 1]),
 ];
 
 #[test]

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::parts::map2;
+use super::exp::exp;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// `max(a + b, 0)`, the end of a residual block; both of one shape.
@@ -101,8 +102,9 @@ impl CustomOp2 for CappedSum {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (low, high) = (self.low, self.high);
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
         let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
-            if y > low && y < high { g } else { 0.0 }
+            if (y > low) & (y < high) { g } else { 0.0 }
         });
         let passed = gradient(passed, y)?;
         Ok((passed.clone(), passed))
@@ -118,7 +120,7 @@ impl CustomOp1 for Sigmoid {
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(s, l)?;
-        output(map2(x, x, |x, _| 1.0 / (1.0 + (-x).exp())), l.shape())
+        output(map2(x, x, |x, _| 1.0 / (1.0 + exp(-x))), l.shape())
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {

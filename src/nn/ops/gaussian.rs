@@ -3,8 +3,10 @@
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::parts::{map2, sum_over};
+use super::exp::exp;
+use super::parts::sum_over;
 use super::{PART, Reader, contiguous, gradient, output, scalar};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// `mean + exp(log_variance / 2) * noise`, element by element; all of one shape, and no gradient for the noise.
@@ -49,7 +51,7 @@ impl CustomOp3 for Reparameterize {
             bail!("mean {:?}, log variance {:?}, noise {:?}", l1, l2, l3);
         }
         let mut z = map2(contiguous(s2, l2)?, contiguous(s3, l3)?, |v, e| {
-            (0.5 * v).exp() * e
+            exp(0.5 * v) * e
         });
         z.par_chunks_mut(PART)
             .zip(contiguous(s1, l1)?.par_chunks(PART))
@@ -95,9 +97,8 @@ impl CustomOp2 for GaussianKl {
             bail!("mean {:?}, log variance {:?}", l1.shape(), l2.shape());
         }
         let (mean, log_variance) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
-        let sum = sum_over(mean, log_variance, |mean, log_variance| {
-            let term = |(&m, &v): (&f32, &f32)| f64::from(-0.5 * (1.0 + v - m * m - v.exp()));
-            mean.iter().zip(log_variance).map(term).sum()
+        let sum = sum_over(mean, log_variance, |m, v| {
+            f64::from(-0.5 * (1.0 + v - m * m - exp(v)))
         });
         output(vec![(sum / positions(l1.shape())) as f32], ())
     }
@@ -113,7 +114,7 @@ impl CustomOp2 for GaussianKl {
         let (means, variances) = (Reader::new(mean), Reader::new(log_variance));
         let (means, variances) = (means.slice()?, variances.slice()?);
         let dm = map2(means, means, |m, _| scale * m);
-        let dv = map2(variances, variances, |v, _| 0.5 * scale * (v.exp() - 1.0));
+        let dv = map2(variances, variances, |v, _| 0.5 * scale * (exp(v) - 1.0));
         Ok((gradient(dm, mean)?, gradient(dv, log_variance)?))
     }
 }

@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use super::parts::{map2, sum_over};
+use super::parts::sum_over;
 use super::{Reader, contiguous, gradient, output, scalar};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// Mean of `(a - b)^2` over all elements, a scalar; `b` is a target and gets no gradient.
@@ -40,10 +41,7 @@ impl CustomOp2 for MeanSquareError {
             bail!("error between {:?} and {:?}", l1.shape(), l2.shape());
         }
         let (a, b) = (contiguous(s1, l1)?, contiguous(s2, l2)?);
-        let sum = sum_over(a, b, |a, b| {
-            let square = |(a, b): (&f32, &f32)| f64::from(a - b).powi(2);
-            a.iter().zip(b).map(square).sum()
-        });
+        let sum = sum_over(a, b, |a, b| f64::from(a - b).powi(2));
         output(vec![(sum / a.len() as f64) as f32], ())
     }
 
@@ -71,7 +69,7 @@ impl CustomOp1 for MeanSquare {
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
         let x = contiguous(s, l)?;
-        let sum = sum_over(x, x, |x, _| x.iter().map(|x| f64::from(*x).powi(2)).sum());
+        let sum = sum_over(x, x, |x, _| f64::from(x).powi(2));
         output(vec![(sum / x.len() as f64) as f32], ())
     }
 

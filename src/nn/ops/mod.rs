@@ -10,6 +10,7 @@ mod conv;
 mod cross_entropy;
 mod depthwise;
 mod embedding;
+mod exp;
 mod gaussian;
 mod linear;
 mod loss;

@@ -4,8 +4,9 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::moments::{Moments, part};
-use super::parts::{vectorised, zeros};
+use super::parts::vectorised;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::filled;
 use crate::nn::Mode;
 
 /// Added to every variance, as in PyTorch.
@@ -141,35 +142,30 @@ impl Norm {
     }
 
     fn forward(&self, x: &[f32], gamma: Option<&[f32]>, beta: Option<&[f32]>) -> Vec<f32> {
-        let mut y = zeros(x.len());
         let floor = self.floor();
-        y.par_chunks_mut(self.part())
-            .zip(x.par_chunks(self.part()))
-            .enumerate()
-            .for_each(|(index, (y, x))| {
-                let scale = self.scale(index);
-                let (slope, offset): (Vec<f32>, Vec<f32>) = (0..self.channels)
-                    .map(|c| {
-                        let slope =
-                            scale.inverse_deviation[c] * gamma.map_or(1.0, |gamma| gamma[c]);
-                        (slope, beta.map_or(0.0, |beta| beta[c]))
-                    })
-                    .unzip();
-                let n = self.channels;
-                let (mean, slope, offset) = (&scale.mean[..n], &slope[..n], &offset[..n]);
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
-                            let (y, x) = (&mut y[..n], &x[..n]);
-                            for c in 0..n {
-                                y[c] = ((x[c] - mean[c]) * slope[c] + offset[c]).max(floor);
-                            }
+        filled(x.len(), self.part(), |index, y| {
+            let x = &x[index * self.part()..][..y.len()];
+            let scale = self.scale(index);
+            let (slope, offset): (Vec<f32>, Vec<f32>) = (0..self.channels)
+                .map(|c| {
+                    let slope = scale.inverse_deviation[c] * gamma.map_or(1.0, |gamma| gamma[c]);
+                    (slope, beta.map_or(0.0, |beta| beta[c]))
+                })
+                .unzip();
+            let n = self.channels;
+            let (mean, slope, offset) = (&scale.mean[..n], &slope[..n], &offset[..n]);
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
+                        let (y, x) = (&mut y[..n], &x[..n]);
+                        for c in 0..n {
+                            y[c] = ((x[c] - mean[c]) * slope[c] + offset[c]).max(floor);
                         }
-                    },
-                );
-            });
-        y
+                    }
+                },
+            );
+        })
     }
 
     /// Gradients of input, gamma and beta.
@@ -177,45 +173,42 @@ impl Norm {
         let sums = self.sums(x, y, grad);
         let floor = self.floor();
         let count = (self.group / self.channels.max(1)) as f32;
-        let mut dx = zeros(x.len());
-        dx.par_chunks_mut(self.part())
-            .zip(x.par_chunks(self.part()))
-            .zip(y.par_chunks(self.part()).zip(grad.par_chunks(self.part())))
-            .enumerate()
-            .for_each(|(index, ((dx, x), (y, grad)))| {
-                let scale = self.scale(index);
-                let [beta_sum, gamma_sum] = &sums[index.min(sums.len() - 1)];
-                let slope: Vec<f32> = (0..self.channels)
-                    .map(|c| scale.inverse_deviation[c] * gamma.map_or(1.0, |gamma| gamma[c]))
-                    .collect();
-                let share = if self.fixed { 0.0 } else { count.recip() };
-                let level: Vec<f32> = beta_sum.iter().map(|sum| sum * share).collect();
-                let tilt: Vec<f32> = gamma_sum
-                    .iter()
-                    .zip(&scale.inverse_deviation)
-                    .map(|(sum, inverse)| sum * inverse * share)
-                    .collect();
-                let n = self.channels;
-                let (mean, slope) = (&scale.mean[..n], &slope[..n]);
-                let (level, tilt) = (&level[..n], &tilt[..n]);
-                let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for ((dx, grad), (x, y)) in
-                            dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
-                        {
-                            let (dx, grad, x, y) = (&mut dx[..n], &grad[..n], &x[..n], &y[..n]);
-                            for c in 0..n {
-                                let (y, grad) = (y[c], grad[c]);
-                                let passed = if y > floor { grad } else { 0.0 };
-                                let centred = x[c] - mean[c];
-                                dx[c] = slope[c] * (passed - level[c] - centred * tilt[c]);
-                            }
+        let dx = filled(x.len(), self.part(), |index, dx| {
+            let [x, y, grad] =
+                [x, y, grad].map(|values| &values[index * self.part()..][..dx.len()]);
+            let scale = self.scale(index);
+            let [beta_sum, gamma_sum] = &sums[index.min(sums.len() - 1)];
+            let slope: Vec<f32> = (0..self.channels)
+                .map(|c| scale.inverse_deviation[c] * gamma.map_or(1.0, |gamma| gamma[c]))
+                .collect();
+            let share = if self.fixed { 0.0 } else { count.recip() };
+            let level: Vec<f32> = beta_sum.iter().map(|sum| sum * share).collect();
+            let tilt: Vec<f32> = gamma_sum
+                .iter()
+                .zip(&scale.inverse_deviation)
+                .map(|(sum, inverse)| sum * inverse * share)
+                .collect();
+            let n = self.channels;
+            let (mean, slope) = (&scale.mean[..n], &slope[..n]);
+            let (level, tilt) = (&level[..n], &tilt[..n]);
+            let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((dx, grad), (x, y)) in
+                        dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
+                    {
+                        let (dx, grad, x, y) = (&mut dx[..n], &grad[..n], &x[..n], &y[..n]);
+                        for c in 0..n {
+                            let (y, grad) = (y[c], grad[c]);
+                            let passed = if y > floor { grad } else { 0.0 };
+                            let centred = x[c] - mean[c];
+                            dx[c] = slope[c] * (passed - level[c] - centred * tilt[c]);
                         }
-                    },
-                );
-            });
+                    }
+                },
+            );
+        });
         let [beta, gamma] = total(&sums, self.channels);
         [dx, gamma, beta]
     }

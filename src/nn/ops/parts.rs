@@ -4,16 +4,6 @@ use rayon::prelude::*;
 
 use super::PART;
 
-/// So many zeros, written by all threads: one alone would take a tenth of a step of training for it.
-pub(super) fn zeros(len: usize) -> Vec<f32> {
-    const BLOCK: usize = 1 << 10;
-    let mut blocks = Vec::with_capacity(len.div_ceil(BLOCK));
-    blocks.par_extend(rayon::iter::repeat_n([0.0; BLOCK], len / BLOCK));
-    let mut zeros = blocks.into_flattened();
-    zeros.resize(len, 0.0);
-    zeros
-}
-
 /// Element-wise sum of `parts`, first to last; each holds `len` numbers.
 pub(super) fn add_in_order(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     let mut parts = parts.into_iter();
@@ -49,41 +39,29 @@ pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
     add_in_order(parts, columns)
 }
 
-/// Sum of `term` over the parts of two equally long slices, in double precision.
-pub(super) fn sum_over(
-    left: &[f32],
-    right: &[f32],
-    term: impl Fn(&[f32], &[f32]) -> f64 + Sync,
-) -> f64 {
+/// Sum of `term` over the pairs of two equally long slices, in double precision.
+pub(super) fn sum_over(left: &[f32], right: &[f32], term: impl Fn(f32, f32) -> f64 + Sync) -> f64 {
+    /// Sums that run side by side: a single one would wait for each addition.
+    const LANES: usize = 16;
     let parts: Vec<f64> = left
         .par_chunks(PART)
         .zip(right.par_chunks(PART))
         .map(|(left, right)| {
             vectorised(
                 #[inline(always)]
-                || term(left, right),
+                || {
+                    let mut sums = [0.0; LANES];
+                    for (left, right) in left.chunks(LANES).zip(right.chunks(LANES)) {
+                        for (sum, (&left, &right)) in sums.iter_mut().zip(left.iter().zip(right)) {
+                            *sum += term(left, right);
+                        }
+                    }
+                    sums.iter().sum::<f64>()
+                },
             )
         })
         .collect();
     parts.iter().sum()
-}
-
-/// A new vector from two equally long ones, element by element.
-pub(super) fn map2(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
-    let mut out = zeros(left.len());
-    out.par_chunks_mut(PART)
-        .zip(left.par_chunks(PART).zip(right.par_chunks(PART)))
-        .for_each(|(out, (left, right))| {
-            vectorised(
-                #[inline(always)]
-                || {
-                    for ((out, &left), &right) in out.iter_mut().zip(left).zip(right) {
-                        *out = f(left, right);
-                    }
-                },
-            );
-        });
-    out
 }
 
 /// Runs `work` compiled for the vectors that this processor has. Only the width of the vectors differs: the operations on

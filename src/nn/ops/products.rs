@@ -6,9 +6,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use super::parts::{add_in_order, zeros};
+use super::parts::add_in_order;
 use super::winograd::{self, Winograd};
-use crate::kernel::{Matrix, matmul};
+use crate::kernel::{Matrix, WIDTH, filled, matmul, multiply_panel};
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;
@@ -38,29 +38,35 @@ pub(super) fn coarsen(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let [channels, inputs] = [geometry.coarse[2], geometry.fine[2]];
-    let mut out = zeros(batch * geometry.coarse_len());
-    if out.is_empty() {
-        return out;
-    }
+    let (channels, inputs) = (geometry.coarse[2], geometry.fine[2]);
     if winograd::applies(geometry) {
-        let winograd = Winograd::coarsening(geometry);
-        let filters = winograd.filters(|i, o, tap| weight[(o * inputs + i) * 9 + tap]);
-        winograd.run(fine, &filters, bias, &mut out);
-        return out;
+        return Winograd::coarsening(geometry).coarsen(fine, weight, bias);
+    }
+    let size = geometry.fine_len();
+    if let Some(panels) = panels(geometry, channels, |i, o| weight[o * inputs + i]) {
+        return filled(
+            batch * geometry.coarse_len(),
+            geometry.coarse_len(),
+            |image, coarse| {
+                multiply_panels(
+                    &fine[image * size..][..size],
+                    &panels,
+                    bias,
+                    coarse,
+                    channels,
+                );
+            },
+        );
     }
     // [coarse, window] -> [window, coarse]: the vectors of the product run along the output channels.
     let weight = swap_inner(&window_last(geometry, weight), channels, geometry.window());
     let weight = Matrix::new(&weight, geometry.window(), channels);
-    out.par_chunks_exact_mut(geometry.coarse_len())
-        .zip(fine.par_chunks_exact(geometry.fine_len()))
-        .for_each(|(coarse, fine)| {
-            if let Some(bias) = bias {
-                coarse
-                    .chunks_exact_mut(channels)
-                    .for_each(|pixel| pixel.copy_from_slice(bias));
-            }
-            for_each_tile(geometry, fine, |rows, windows| {
+    filled(
+        batch * geometry.coarse_len(),
+        geometry.coarse_len(),
+        |image, coarse| {
+            spread_bias(bias, coarse);
+            for_each_tile(geometry, &fine[image * size..][..size], |rows, windows| {
                 matmul(
                     &mut coarse[geometry.coarse_part(&rows)],
                     windows,
@@ -68,8 +74,8 @@ pub(super) fn coarsen(
                     bias.is_some(),
                 );
             });
-        });
-    out
+        },
+    )
 }
 
 /// Coarse images to fine ones.
@@ -80,44 +86,86 @@ pub(super) fn refine(
     bias: Option<&[f32]>,
     batch: usize,
 ) -> Vec<f32> {
-    let [channels, outputs] = [geometry.coarse[2], geometry.fine[2]];
-    let mut out = zeros(batch * geometry.fine_len());
-    if out.is_empty() {
-        return out;
-    }
+    let (channels, outputs) = (geometry.coarse[2], geometry.fine[2]);
     if winograd::applies(geometry) {
-        // The adjoint of a convolution is the convolution by the filters turned half around.
-        let winograd = Winograd::refining(geometry);
-        let filters = winograd.filters(|i, o, tap| weight[(i * outputs + o) * 9 + 8 - tap]);
-        winograd.run(coarse, &filters, bias, &mut out);
-        return out;
+        return Winograd::refining(geometry).refine(coarse, weight, bias);
+    }
+    let size = geometry.coarse_len();
+    if let Some(panels) = panels(geometry, outputs, |i, o| weight[i * outputs + o]) {
+        return filled(
+            batch * geometry.fine_len(),
+            geometry.fine_len(),
+            |image, fine| {
+                multiply_panels(
+                    &coarse[image * size..][..size],
+                    &panels,
+                    bias,
+                    fine,
+                    outputs,
+                );
+            },
+        );
     }
     let weight = window_last(geometry, weight);
     let weight = Matrix::new(&weight, channels, geometry.window());
-    out.par_chunks_exact_mut(geometry.fine_len())
-        .zip(coarse.par_chunks_exact(geometry.coarse_len()))
-        .for_each(|(fine, coarse)| {
-            if let Some(bias) = bias {
-                fine.chunks_exact_mut(bias.len())
-                    .for_each(|pixel| pixel.copy_from_slice(bias));
-            }
+    filled(
+        batch * geometry.fine_len(),
+        geometry.fine_len(),
+        |image, fine| {
+            let coarse = &coarse[image * size..][..size];
+            fine.fill(0.0);
+            spread_bias(bias, fine);
             for rows in geometry.tiles() {
                 let pixels = geometry.pixels(&rows);
                 let coarse = Matrix::new(&coarse[geometry.coarse_part(&rows)], pixels, channels);
-                if geometry.is_pointwise() {
-                    let len = geometry.window();
-                    let part =
-                        rows.start * geometry.coarse[1] * len..rows.end * geometry.coarse[1] * len;
-                    matmul(&mut fine[part], coarse, weight, bias.is_some());
-                } else {
-                    with_columns(pixels * geometry.window(), |columns| {
-                        matmul(columns, coarse, weight, false);
-                        geometry.col2im(columns, rows, fine);
-                    });
-                }
+                with_columns(pixels * geometry.window(), |columns| {
+                    matmul(columns, coarse, weight, false);
+                    geometry.col2im(columns, rows, fine);
+                });
             }
-        });
-    out
+        },
+    )
+}
+
+/// The bias in each pixel, where there is one.
+fn spread_bias(bias: Option<&[f32]>, image: &mut [f32]) {
+    if let Some(bias) = bias {
+        image
+            .chunks_exact_mut(bias.len().max(1))
+            .for_each(|pixel| pixel.copy_from_slice(bias));
+    }
+}
+
+/// The weights of a 1 x 1 convolution in panels of [`WIDTH`] outputs, for [`multiply_panels`]; `weight` is that from an input
+/// to an output. `None` for other kernels and for outputs that do not fill their panels.
+fn panels(
+    geometry: &Geometry,
+    outputs: usize,
+    weight: impl Fn(usize, usize) -> f32,
+) -> Option<Vec<Vec<f32>>> {
+    let inputs = geometry.fine[2] + geometry.coarse[2] - outputs;
+    let panel = |first: usize| {
+        let rows = (0..inputs).flat_map(|input| (first..first + WIDTH).map(move |o| (input, o)));
+        rows.map(|(input, output)| weight(input, output)).collect()
+    };
+    let fits = geometry.is_pointwise() && outputs > 0 && outputs.is_multiple_of(WIDTH);
+    fits.then(|| (0..outputs).step_by(WIDTH).map(panel).collect())
+}
+
+/// The pixels of an image times the weights in `panels`, plus the bias.
+fn multiply_panels(
+    image: &[f32],
+    panels: &[Vec<f32>],
+    bias: Option<&[f32]>,
+    out: &mut [f32],
+    outputs: usize,
+) {
+    spread_bias(bias, out);
+    let pixels = out.len() / outputs;
+    let image = Matrix::new(image, pixels, image.len() / pixels.max(1));
+    for (panel, first) in panels.iter().zip((0..outputs).step_by(WIDTH)) {
+        multiply_panel(&mut out[first..], outputs, image, panel, bias.is_some());
+    }
 }
 
 /// Weight gradient in PyTorch's layout, from both sides of the convolution.

@@ -2,8 +2,8 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-use super::parts::map2;
 use super::{Reader, contiguous, gradient, output};
+use crate::kernel::map2;
 use crate::nn::Mode;
 
 /// `max(x, 0)`.
@@ -40,8 +40,9 @@ impl CustomOp1 for Rectifier {
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
+        // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
         let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
-            if y > 0.0 && y < self.high { g } else { 0.0 }
+            if (y > 0.0) & (y < self.high) { g } else { 0.0 }
         });
         gradient(passed, x)
     }

@@ -1,6 +1,7 @@
 //! The gradients of an optimiser's parameters, and their joint norm limited as PyTorch's `clip_grad_norm_` does.
 
 use candle_core::Var;
+use rayon::prelude::*;
 
 use crate::Result;
 use crate::nn::Gradients;
@@ -23,14 +24,19 @@ impl Clipped {
         limit: Option<f64>,
     ) -> Result<Self> {
         let gradients = vars
-            .map(|var| gradients.get(var).map(values).transpose())
+            .map(|var| gradients.get(var))
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .map(|gradient| gradient.map(values).transpose())
             .collect::<Result<Vec<_>>>()?;
-        let mut square = 0.0;
-        for gradient in &gradients {
-            let squares = gradient.iter().flatten().map(|g| f64::from(*g).powi(2));
-            square += squares.sum::<f64>();
-        }
-        let norm = square.sqrt();
+        let squares: Vec<f64> = gradients
+            .par_iter()
+            .map(|gradient| {
+                let squares = gradient.iter().flatten().map(|g| f64::from(*g).powi(2));
+                squares.sum()
+            })
+            .collect();
+        let norm = squares.iter().sum::<f64>().sqrt();
         // PyTorch divides by the norm plus 1e-6.
         let scale = limit.map_or(1.0, |limit| (limit / (norm + 1e-6)).min(1.0));
         Ok(Self {

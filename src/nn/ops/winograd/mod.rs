@@ -1,53 +1,60 @@
-//! 3 x 3 convolution with stride 1 by minimal filtering, F(2 x 2, 3 x 3) of Lavin and Gray, "Fast Algorithms for
-//! Convolutional Neural Networks", CVPR 2016: 16 products give four outputs that would take 36.
+//! Convolutions whose step moves whole blocks of pixels by minimal filtering, F(4 x 4, 3 x 3) of Lavin and Gray, "Fast
+//! Algorithms for Convolutional Neural Networks", CVPR 2016: 36 products give 16 outputs that would take 144.
 //!
-//! An output tile is `A' [(G g G') . (B' d B)] A` for a 3 x 3 filter `g` and a 4 x 4 input tile `d`. Summed over channels,
-//! the product in the middle is a matrix product at each of the 16 points. The weight gradient is the adjoint in `g`:
-//! `G' [(A y A') . (B' d B)] G` summed over tiles, for the 2 x 2 tile `y` of the output's gradient. The constants are 0, 1
-//! and 1/2, so that next to no digits are lost.
+//! An output tile is `A' [(G g G') . (B' d B)] A` for a 3 x 3 filter `g` and a 6 x 6 input tile `d`. Summed over channels,
+//! the product in the middle is a matrix product at each of the 36 points. The weight gradient is the adjoint in `g`:
+//! `G' [(A y A') . (B' d B)] G` summed over tiles, for the 4 x 4 tile `y` of the output's gradient.
+//!
+//! A 4 x 4 kernel with stride 2 is one of 3 x 3 taps too, seen from the coarse grid: each of its pixels meets blocks of
+//! 2 x 2 fine pixels, which are taken for one pixel with four times the channels ([`grid::Grid`], [`filters::Taps`]).
 
+mod filters;
+mod grid;
+mod tiles;
 mod transform;
 
-use std::array::from_fn;
 use std::cell::RefCell;
 use std::ops::Range;
 
 use rayon::prelude::*;
 
 use super::lower::Geometry;
-use super::parts::{add_in_order, vectorised};
-use crate::kernel::{Matrix, matmul};
-use transform::{
-    LANES, Lanes, both, filter, filter_adjoint, input, output, output_adjoint, read, sum,
-};
+use crate::kernel::{Matrix, WIDTH, filled, multiply_panel};
+use filters::Taps;
+use grid::{Block, Grid};
+use tiles::{Gather, Spread};
+use transform::{Input, OutputAdjoint, SIDE};
 
 /// Points at which a tile is evaluated.
-const POINTS: usize = 16;
+const POINTS: usize = SIDE * SIDE;
 /// Least channels on either side: below, transforming costs more than the products it saves.
-const CHANNELS: usize = 32;
-/// Tiles that are transformed before they are multiplied: they stay in the second-level cache in between. Small images are
-/// taken together up to this, or each would read all filters for a handful of tiles.
-const BLOCK: usize = 64;
+const CHANNELS: usize = 24;
+/// Tiles that are transformed before they are multiplied: they stay in the second-level cache in between.
+const TILES: usize = 32;
+/// As [`TILES`], where there are more channels than these, in and out multiplied: the filters themselves weigh more then, and
+/// each block reads them all.
+const MANY_TILES: usize = 64;
+const MANY_CHANNELS: usize = 128 * 256;
 /// Numbers between the matrices of two points, lest all of them fall on the same lines of a cache.
 const GAP: usize = 16;
-/// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
-const IMAGES: usize = 8;
-/// As [`IMAGES`], where there are more channels than these, in and out multiplied: the sums themselves weigh more then.
-const MANY_IMAGES: usize = 32;
-const MANY_CHANNELS: usize = 128 * 128;
+/// Input channels of one sum of the weight gradient. With a panel of outputs it fills a third of a megabyte: together with
+/// the tiles it stays in a second-level cache, which is worth transforming tiles once for each sum.
+const GROUP: usize = 64;
+/// As [`TILES`], for the weight gradient.
+const GRADIENT_TILES: usize = 16;
+/// Least sums that the weight gradient is spread over; fixed, so that it never depends on the number of threads.
+const SUMS: usize = 8;
 
 thread_local! {
     static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
-/// Lends this thread two blocks of tiles, of so many numbers at each point, with arbitrary contents.
+/// Lends this thread two buffers of such sizes with arbitrary contents.
 fn with_scratch(sizes: [usize; 2], run: impl FnOnce(&mut [f32], &mut [f32])) {
-    SCRATCH.with_borrow_mut(|blocks| {
-        let [a, b] = blocks;
-        let sizes = sizes.map(|size| POINTS * (size + GAP));
-        for (block, size) in [(&mut *a, sizes[0]), (&mut *b, sizes[1])] {
-            if block.len() < size {
-                block.resize(size, 0.0);
+    SCRATCH.with_borrow_mut(|[a, b]| {
+        for (buffer, size) in [(&mut *a, sizes[0]), (&mut *b, sizes[1])] {
+            if buffer.len() < size {
+                buffer.resize(size, 0.0);
             }
         }
         run(&mut a[..sizes[0]], &mut b[..sizes[1]]);
@@ -56,328 +63,187 @@ fn with_scratch(sizes: [usize; 2], run: impl FnOnce(&mut [f32], &mut [f32])) {
 
 /// Whether a convolution is of this kind, and large enough to gain.
 pub(super) fn applies(geometry: &Geometry) -> bool {
-    let suits = |channels: usize| channels >= CHANNELS && channels.is_multiple_of(LANES);
-    geometry.kernel == 3
-        && geometry.stride == 1
-        && geometry.padding <= 2
-        && geometry.fine_len() > 0
-        && suits(geometry.fine[2])
-        && suits(geometry.coarse[2])
+    let suits = |channels: usize| channels >= CHANNELS;
+    let Geometry { fine, coarse, .. } = geometry;
+    let kind = match (geometry.kernel, geometry.stride) {
+        (3, 1) => geometry.padding <= 2,
+        (4, 2) => geometry.padding == 1 && fine[..2] == [2 * coarse[0], 2 * coarse[1]],
+        _ => false,
+    };
+    kind && geometry.fine_len() > 0 && suits(fine[2]) && suits(coarse[2])
 }
 
 /// A convolution in the direction in which it is run.
 pub(super) struct Winograd {
-    /// Height, width, channels.
-    input: [usize; 3],
-    output: [usize; 3],
+    input: Grid,
+    output: Grid,
     padding: usize,
+    taps: Taps,
 }
 
 impl Winograd {
     /// From fine images to coarse ones.
     pub(super) fn coarsening(geometry: &Geometry) -> Self {
         Self {
-            input: geometry.fine,
-            output: geometry.coarse,
+            input: Grid::new(geometry.fine, geometry.stride),
+            output: Grid::new(geometry.coarse, 1),
             padding: geometry.padding,
+            taps: Taps::of(geometry),
         }
     }
 
-    /// From coarse images to fine ones: with stride 1 that is a convolution too.
+    /// From coarse images to fine ones: a convolution by the filters turned half around.
     pub(super) fn refining(geometry: &Geometry) -> Self {
         Self {
-            input: geometry.coarse,
-            output: geometry.fine,
+            input: Grid::new(geometry.coarse, 1),
+            output: Grid::new(geometry.fine, geometry.stride),
             padding: 2 - geometry.padding,
+            taps: Taps::of(geometry),
         }
     }
 
-    /// Filters at each point, `[16, input channels, output channels]`; `tap(i, o, k)` is tap `k` of 9 from input channel
-    /// `i` to output channel `o`.
-    pub(super) fn filters(&self, tap: impl Fn(usize, usize, usize) -> f32) -> Vec<f32> {
-        let (ci, co) = (self.input[2], self.output[2]);
-        let mut filters = vec![0.0; POINTS * ci * co];
-        let mut points = Points::of(&mut filters);
-        for i in 0..ci {
-            for o in 0..co {
-                let taps = from_fn(|row| from_fn(|column| tap(i, o, row * 3 + column)));
-                let tile = both(taps, filter);
-                for (matrix, value) in points.0.iter_mut().zip(tile.as_flattened()) {
-                    matrix[i * co + o] = *value;
-                }
+    /// The result of [`Winograd::coarsening`], `weight` in PyTorch's layout.
+    pub(super) fn coarsen(&self, images: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        self.run(images, &self.taps.coarsening(weight), bias)
+    }
+
+    /// The result of [`Winograd::refining`].
+    pub(super) fn refine(&self, images: &[f32], weight: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        self.run(images, &self.taps.refining(weight), bias)
+    }
+
+    fn run(&self, images: &[f32], filters: &[f32], bias: Option<&[f32]>) -> Vec<f32> {
+        let depth = self.input.depth();
+        let panel = POINTS * depth * WIDTH;
+        let count = images.len() / self.input.len();
+        // Blocks of the same images, which one thread writes.
+        let blocks = Block::all(&self.output, 0..count, self.block());
+        let together = blocks.first().map_or(1, |block| block.images.len());
+        let groups: Vec<&[Block]> = blocks.chunk_by(|a, b| a.images == b.images).collect();
+        let size = self.output.len();
+        filled(count * size, together * size, |group, out| {
+            for block in groups[group] {
+                let tiles = block.tiles();
+                let (rows, columns) = (tiles * depth + GAP, tiles * WIDTH + GAP);
+                with_scratch([POINTS * rows, POINTS * columns], |inputs, products| {
+                    self.transform_input(images, block, 0..depth, inputs);
+                    for (number, filters) in filters.chunks_exact(panel).enumerate() {
+                        let points = products
+                            .chunks_exact_mut(columns)
+                            .zip(inputs.chunks_exact(rows))
+                            .zip(filters.chunks_exact(depth * WIDTH));
+                        for ((product, input), filter) in points {
+                            let input = Matrix::new(&input[..tiles * depth], tiles, depth);
+                            multiply_panel(product, WIDTH, input, filter, false);
+                        }
+                        pulp::Arch::new().dispatch(Gather {
+                            products,
+                            grid: &self.output,
+                            block,
+                            first: number * WIDTH,
+                            bias,
+                            images: out,
+                        });
+                    }
+                });
             }
-        }
-        filters
+        })
     }
 
-    /// Convolves each of `images` with `filters`.
-    pub(super) fn run(
+    /// Gradient of the weight, in its own layout.
+    pub(super) fn weight_gradient(&self, inputs: &[f32], gradients: &[f32]) -> Vec<f32> {
+        let images = inputs.len() / self.input.len();
+        let (groups, panels) = (
+            self.input.depth().div_ceil(GROUP),
+            self.output.depth().div_ceil(WIDTH),
+        );
+        // Few channels are few sums: several of each then, over some of the images.
+        let parts = (SUMS / (groups * panels)).clamp(1, images.max(1));
+        let size = POINTS * GROUP * WIDTH;
+        let mut sums = vec![0.0; parts * groups * panels * size];
+        sums.par_chunks_exact_mut(size)
+            .enumerate()
+            .for_each(|(index, sum)| {
+                let (part, group, panel) = (
+                    index / panels / groups,
+                    index / panels % groups,
+                    index % panels,
+                );
+                let images = part * images / parts..(part + 1) * images / parts;
+                self.add_products(inputs, gradients, images, [group, panel], sum);
+            });
+        let (total, rest) = sums.split_at_mut(groups * panels * size);
+        for part in rest.chunks_exact(total.len()) {
+            total
+                .iter_mut()
+                .zip(part)
+                .for_each(|(total, part)| *total += part);
+        }
+        self.taps.gradient(total)
+    }
+
+    /// Adds the products of a group of input channels and a panel of output channels over some images to `sum`, `[36, group,
+    /// 32]`.
+    fn add_products(
+        &self,
+        inputs: &[f32],
+        gradients: &[f32],
+        images: Range<usize>,
+        [group, panel]: [usize; 2],
+        sum: &mut [f32],
+    ) {
+        let rows = group * GROUP..self.input.depth().min((group + 1) * GROUP);
+        let columns = panel * WIDTH..self.output.depth().min((panel + 1) * WIDTH);
+        for block in Block::all(&self.output, images, GRADIENT_TILES) {
+            let tiles = block.tiles();
+            let sizes = [rows.len(), WIDTH].map(|width| tiles * width + GAP);
+            with_scratch(sizes.map(|size| POINTS * size), |left, right| {
+                self.transform_input(inputs, &block, rows.clone(), left);
+                pulp::Arch::new().dispatch(Spread {
+                    transform: OutputAdjoint,
+                    images: gradients,
+                    grid: &self.output,
+                    block: &block,
+                    channels: columns.clone(),
+                    width: WIDTH,
+                    before: 0,
+                    out: right,
+                });
+                let points = (left.chunks_exact(sizes[0])).zip(right.chunks_exact(sizes[1]));
+                for (sum, (left, right)) in sum.chunks_exact_mut(GROUP * WIDTH).zip(points) {
+                    let left = Matrix::new(&left[..tiles * rows.len()], tiles, rows.len());
+                    let right = &right[..tiles * WIDTH];
+                    multiply_panel(sum, WIDTH, left.transposed(), right, true);
+                }
+            });
+        }
+    }
+
+    /// Tiles that are worked on at once.
+    fn block(&self) -> usize {
+        match self.input.depth() * self.output.depth() > MANY_CHANNELS {
+            true => MANY_TILES,
+            false => TILES,
+        }
+    }
+
+    /// `B' d B` of a block's input tiles, `[36, tiles, channels]`.
+    fn transform_input(
         &self,
         images: &[f32],
-        filters: &[f32],
-        bias: Option<&[f32]>,
+        block: &Block,
+        channels: Range<usize>,
         out: &mut [f32],
     ) {
-        let (ci, co) = (self.input[2], self.output[2]);
-        let [input_len, output_len] = self.image_lens();
-        let together = self.images_within(BLOCK);
-        out.par_chunks_mut(together * output_len)
-            .zip(images.par_chunks(together * input_len))
-            .for_each(|(out, images)| {
-                let count = images.len() / input_len;
-                for rows in self.blocks() {
-                    let tiles = count * rows.len() * self.tiles()[1];
-                    with_scratch([tiles * ci, tiles * co], |inputs, products| {
-                        vectorised(
-                            #[inline(always)]
-                            || self.transform_input(images, rows.clone(), inputs),
-                        );
-                        let points = products
-                            .chunks_exact_mut(tiles * co + GAP)
-                            .zip(inputs.chunks_exact(tiles * ci + GAP))
-                            .zip(filters.chunks_exact(ci * co));
-                        for ((product, input), filter) in points {
-                            let input = Matrix::new(&input[..tiles * ci], tiles, ci);
-                            let filter = Matrix::new(filter, ci, co);
-                            matmul(&mut product[..tiles * co], input, filter, false);
-                        }
-                        vectorised(
-                            #[inline(always)]
-                            || self.transform_output(products, rows, bias, out),
-                        );
-                    });
-                }
-            });
-    }
-
-    /// Gradient of the weight, `[output channels, input channels, 3, 3]`.
-    pub(super) fn weight_gradient(&self, inputs: &[f32], gradients: &[f32]) -> Vec<f32> {
-        let (ci, co) = (self.input[2], self.output[2]);
-        let [input_len, output_len] = self.image_lens();
-        let images = match ci * co > MANY_CHANNELS {
-            true => MANY_IMAGES,
-            false => IMAGES,
-        };
-        let together = self.images_within(2 * BLOCK).min(images);
-        let parts = inputs
-            .par_chunks(images * input_len)
-            .zip(gradients.par_chunks(images * output_len))
-            .map(|(inputs, gradients)| {
-                let mut sum = vec![0.0; POINTS * ci * co];
-                let images = inputs
-                    .chunks(together * input_len)
-                    .zip(gradients.chunks(together * output_len));
-                for (inputs, gradients) in images {
-                    self.add_products(inputs, gradients, &mut sum);
-                }
-                sum
-            })
-            .collect();
-        let mut sums = add_in_order(parts, POINTS * ci * co);
-        let points = Points::of(&mut sums);
-        let mut weight = Vec::with_capacity(co * ci * 9);
-        for o in 0..co {
-            for i in 0..ci {
-                let tile = from_fn(|row| from_fn(|column| points.0[row * 4 + column][i * co + o]));
-                weight.extend_from_slice(both(tile, filter_adjoint).as_flattened());
-            }
-        }
-        weight
-    }
-
-    /// Adds the products behind the weight gradient of some images to `sum`, `[16, input channels, output channels]`.
-    fn add_products(&self, images: &[f32], gradients: &[f32], sum: &mut [f32]) {
-        let (ci, co) = (self.input[2], self.output[2]);
-        let count = images.len() / self.image_lens()[0];
-        for rows in self.blocks() {
-            let tiles = count * rows.len() * self.tiles()[1];
-            with_scratch([tiles * ci, tiles * co], |inputs, outputs| {
-                vectorised(
-                    #[inline(always)]
-                    || self.transform_input(images, rows.clone(), inputs),
-                );
-                vectorised(
-                    #[inline(always)]
-                    || self.transform_gradient(gradients, rows, outputs),
-                );
-                let points = inputs
-                    .chunks_exact(tiles * ci + GAP)
-                    .zip(outputs.chunks_exact(tiles * co + GAP));
-                for (sum, (input, output)) in sum.chunks_exact_mut(ci * co).zip(points) {
-                    let input = Matrix::new(&input[..tiles * ci], tiles, ci).transposed();
-                    matmul(
-                        sum,
-                        input,
-                        Matrix::new(&output[..tiles * co], tiles, co),
-                        true,
-                    );
-                }
-            });
-        }
-    }
-
-    /// Tiles of an image: down and across.
-    fn tiles(&self) -> [usize; 2] {
-        [self.output[0].div_ceil(2), self.output[1].div_ceil(2)]
-    }
-
-    /// Numbers in an image of the input and of the output.
-    fn image_lens(&self) -> [usize; 2] {
-        [self.input, self.output].map(|grid| grid.iter().product())
-    }
-
-    /// How many images have about so many `tiles` together, at least one.
-    fn images_within(&self, tiles: usize) -> usize {
-        (tiles / self.tiles().iter().product::<usize>().max(1)).max(1)
-    }
-
-    /// Runs of rows of tiles that are worked on at once.
-    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let [down, across] = self.tiles();
-        let step = (BLOCK / across.max(1)).max(1);
-        (0..down)
-            .step_by(step)
-            .map(move |row| row..(row + step).min(down))
-    }
-
-    /// `B' d B` of the input tiles of some rows of tiles of each image, `[16, tiles, channels]`.
-    #[inline(always)]
-    fn transform_input(&self, images: &[f32], rows: Range<usize>, out: &mut [f32]) {
-        let channels = self.input[2];
-        let zeros = vec![0.0; channels];
-        let mut points = Points::of(out);
-        for image in images.chunks_exact(self.image_lens()[0]) {
-            for y in rows.clone() {
-                for x in 0..self.tiles()[1] {
-                    let mut tile = [[&zeros[..]; 4]; 4];
-                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                        let y = (2 * y + k / 4).wrapping_sub(self.padding);
-                        let x = (2 * x + k % 4).wrapping_sub(self.padding);
-                        if let Some(inside) = pixel_at(image, self.input, y, x) {
-                            *pixel = inside;
-                        }
-                    }
-                    points.put(
-                        channels,
-                        #[inline(always)]
-                        |lanes| both(read_tile(&tile, lanes), input),
-                    );
-                }
-            }
-        }
-    }
-
-    /// `A y A'` of the output tiles of some rows of tiles of each image, `[16, tiles, channels]`.
-    #[inline(always)]
-    fn transform_gradient(&self, images: &[f32], rows: Range<usize>, out: &mut [f32]) {
-        let channels = self.output[2];
-        let zeros = vec![0.0; channels];
-        let mut points = Points::of(out);
-        for image in images.chunks_exact(self.image_lens()[1]) {
-            for y in rows.clone() {
-                for x in 0..self.tiles()[1] {
-                    let mut tile = [[&zeros[..]; 2]; 2];
-                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                        let (y, x) = (2 * y + k / 2, 2 * x + k % 2);
-                        if let Some(inside) = pixel_at(image, self.output, y, x) {
-                            *pixel = inside;
-                        }
-                    }
-                    points.put(
-                        channels,
-                        #[inline(always)]
-                        |lanes| both(read_tile(&tile, lanes), output_adjoint),
-                    );
-                }
-            }
-        }
-    }
-
-    /// `A' m A` of the products of some rows of tiles of each image, plus the bias, to their place.
-    #[inline(always)]
-    fn transform_output(
-        &self,
-        products: &[f32],
-        rows: Range<usize>,
-        bias: Option<&[f32]>,
-        images: &mut [f32],
-    ) {
-        let [height, width, channels] = self.output;
-        let zeros = vec![0.0; channels];
-        let bias = bias.unwrap_or(&zeros);
-        let across = self.tiles()[1];
-        let size = products.len() / POINTS;
-        for (number, image) in images
-            .chunks_exact_mut(height * width * channels)
-            .enumerate()
-        {
-            for (index, y) in rows.clone().enumerate() {
-                for x in 0..across {
-                    let start = ((number * rows.len() + index) * across + x) * channels;
-                    let mut tile = [[&zeros[..]; 4]; 4];
-                    for (k, pixel) in tile.as_flattened_mut().iter_mut().enumerate() {
-                        *pixel = &products[k * size + start..][..channels];
-                    }
-                    for lanes in 0..channels / LANES {
-                        let tile = both(read_tile(&tile, lanes), output);
-                        let bias = read(bias, lanes);
-                        for (k, value) in tile.as_flattened().iter().enumerate() {
-                            let (y, x) = (2 * y + k / 2, 2 * x + k % 2);
-                            if y < height && x < width {
-                                let at = (y * width + x) * channels + lanes * LANES;
-                                image[at..at + LANES].copy_from_slice(&sum(*value, bias));
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Some channels of the pixels of a tile.
-#[inline(always)]
-fn read_tile<const N: usize>(tile: &[[&[f32]; N]; N], lanes: usize) -> [[Lanes; N]; N] {
-    let mut values = [[[0.0; LANES]; N]; N];
-    for (values, pixels) in values.iter_mut().zip(tile) {
-        for (value, pixel) in values.iter_mut().zip(pixels) {
-            *value = read(pixel, lanes);
-        }
-    }
-    values
-}
-
-/// A pixel inside an image.
-#[inline(always)]
-fn pixel_at(
-    image: &[f32],
-    [height, width, channels]: [usize; 3],
-    y: usize,
-    x: usize,
-) -> Option<&[f32]> {
-    (y < height && x < width).then(|| &image[(y * width + x) * channels..][..channels])
-}
-
-/// The matrices of the 16 points, one after the other in memory.
-struct Points<'a>([&'a mut [f32]; POINTS]);
-
-impl<'a> Points<'a> {
-    fn of(all: &'a mut [f32]) -> Self {
-        let mut matrices = all.chunks_exact_mut((all.len() / POINTS).max(1));
-        Self(from_fn(|_| matrices.next().unwrap_or_default()))
-    }
-
-    /// Fills the next row of each matrix, some channels at a time.
-    #[inline(always)]
-    fn put(&mut self, channels: usize, values: impl Fn(usize) -> [[Lanes; 4]; 4]) {
-        for lanes in 0..channels / LANES {
-            let values = values(lanes);
-            for (matrix, value) in self.0.iter_mut().zip(values.as_flattened()) {
-                matrix[lanes * LANES..][..LANES].copy_from_slice(value);
-            }
-        }
-        for matrix in &mut self.0 {
-            *matrix = &mut std::mem::take(matrix)[channels..];
-        }
+        pulp::Arch::new().dispatch(Spread {
+            transform: Input,
+            images,
+            grid: &self.input,
+            block,
+            width: channels.len(),
+            channels,
+            before: self.padding,
+            out,
+        });
     }
 }
