@@ -108,7 +108,7 @@ mod tests {
         let stripes = |shift: usize| -> Vec<f32> {
             (0..16 * 16 * 3)
                 .map(|k| {
-                    if (k / 3 % 16 + shift) % 2 == 0 {
+                    if (k / 3 % 16 + shift).is_multiple_of(2) {
                         1.0
                     } else {
                         -1.0

@@ -25,7 +25,10 @@ const IMPORTS: [(&str, &[&str]); 19] = [
     ("demo", &["data"]),
     ("audit", &["data", "decide", "detect", "dvae", "settings"]),
     ("bench", &["dvae", "nn", "zoo"]),
-    ("lab", &["data", "demo", "nn", "purify", "report", "settings", "zoo"]),
+    (
+        "lab",
+        &["data", "demo", "nn", "purify", "report", "settings", "zoo"],
+    ),
 ];
 
 /// What the modules after these five may use without a word in the table.
