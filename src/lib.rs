@@ -10,6 +10,7 @@
 //! | [`dvae`] | model: the rate-constrained VAE that disentangles the perturbation |
 //! | [`detect`] | score: one number a row from each view of the evidence |
 //! | [`decide`] | decide: scores to verdict, threshold, ratio and gate; no tensors, no files |
+//! | [`purify`] | repair: pictures without their perturbation |
 //! | [`zoo`] | evaluate: classifiers that say what a training set teaches |
 //! | [`report`] | report: pure renderings of one result |
 //! | [`kernel`] | the only `unsafe` code: matrix products, memory |
@@ -29,6 +30,7 @@ pub mod kernel;
 pub mod mixture;
 pub mod nn;
 pub mod observe;
+pub mod purify;
 pub mod report;
 pub mod rng;
 pub mod settings;

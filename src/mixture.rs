@@ -23,6 +23,11 @@ impl Anchor {
         deviation: (0.7, 1.6),
         gap: 2.0,
     };
+    /// For scores in which natural rows have a slope of their own: only what stands far out may be the carrying part.
+    pub const FAR: Self = Self {
+        gap: 4.5,
+        ..Self::LOOSE
+    };
     /// For classes in which every row may carry: the law of wrong labels itself.
     pub const NULL: Self = Self {
         mean: (0.0, 0.0),
@@ -30,6 +35,12 @@ impl Anchor {
         gap: 0.0,
     };
 }
+
+/// The clean law is a normal one with a share of wider spread: natural pictures have tails that a normal law denies, and a
+/// row in the tail would else be given to the carrying part, however far from it.
+const TAIL: f64 = 0.05;
+/// Spread of the tail, in clean standard deviations.
+const TAIL_WIDTH: f64 = 3.0;
 
 /// Expectation-maximisation stops after this many rounds; it has long converged by then.
 const ROUNDS: usize = 200;
@@ -80,11 +91,26 @@ impl Mixture {
             return 0.0;
         }
         let share = self.shares[label as usize];
-        let log = |(mean, deviation): (f64, f64)| {
-            Normal::new(mean, deviation).map_or(f64::NEG_INFINITY, |law| law.ln_pdf(score))
-        };
-        let odds = (1.0 - share).ln() + log(self.clean) - share.ln() - log(self.carrying);
+        let (core, tail) = self.clean_logs(score);
+        let odds =
+            (1.0 - share).ln() + ln_sum(core, tail) - share.ln() - ln_normal(score, self.carrying);
         1.0 / (1.0 + odds.min(700.0).exp())
+    }
+
+    /// Log densities of the two shares of the clean law.
+    fn clean_logs(&self, score: f64) -> (f64, f64) {
+        let (mean, deviation) = self.clean;
+        (
+            (1.0 - TAIL).ln() + ln_normal(score, (mean, deviation)),
+            TAIL.ln() + ln_normal(score, (mean, TAIL_WIDTH * deviation)),
+        )
+    }
+
+    /// How much a clean row with `score` says about the clean mean and deviation: less in the tail.
+    fn clean_weight(&self, score: f64) -> f64 {
+        let (core, tail) = self.clean_logs(score);
+        let core = 1.0 / (1.0 + (tail - core).exp());
+        core + (1.0 - core) / TAIL_WIDTH.powi(2)
     }
 
     fn step(&self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
@@ -95,7 +121,7 @@ impl Mixture {
         for (&score, &label) in scores.iter().zip(labels) {
             let p = self.posterior(score, label);
             carrying.add(score, p);
-            clean.add(score, 1.0 - p);
+            clean.add(score, (1.0 - p) * self.clean_weight(score));
             held[label as usize] += p;
             count[label as usize] += 1.0;
         }
@@ -111,6 +137,16 @@ impl Mixture {
             shares,
         }
     }
+}
+
+fn ln_normal(score: f64, (mean, deviation): (f64, f64)) -> f64 {
+    Normal::new(mean, deviation).map_or(f64::NEG_INFINITY, |law| law.ln_pdf(score))
+}
+
+/// `ln(exp(a) + exp(b))`.
+fn ln_sum(a: f64, b: f64) -> f64 {
+    let (least, most) = (a.min(b), a.max(b));
+    most + (least - most).exp().ln_1p()
 }
 
 /// Weighted count, sum and sum of squares.

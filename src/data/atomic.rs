@@ -62,11 +62,7 @@ impl Staging {
     /// # Errors
     /// [`Error::Exists`] if the target is there, not empty, and `force` is not set; [`Error::Io`].
     pub(super) fn for_folder(target: &Path, force: bool) -> Result<Self> {
-        if occupied(target)? && !force {
-            return Err(Error::Exists {
-                path: target.into(),
-            });
-        }
+        refuse_occupied(target, force)?;
         let parent = parent_of(target);
         fs::create_dir_all(&parent).map_err(Error::io(&parent))?;
         let scratch = Builder::new()
@@ -102,6 +98,17 @@ impl Staging {
         }
         Ok(())
     }
+}
+
+/// # Errors
+/// [`Error::Exists`] if something is at `target` that is not an empty folder, unless `force` is set; [`Error::Io`].
+pub(super) fn refuse_occupied(target: &Path, force: bool) -> Result<()> {
+    if occupied(target)? && !force {
+        return Err(Error::Exists {
+            path: target.into(),
+        });
+    }
+    Ok(())
 }
 
 fn occupied(target: &Path) -> Result<bool> {

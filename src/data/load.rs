@@ -10,7 +10,7 @@ use super::block::{Block, Picture};
 use super::decode::{decode, too_many_bytes};
 use super::read::{Reader, Record, Source};
 use super::reason::{Defect, Reason};
-use super::{Dataset, Image, Limits, Row, Status, dataset_fingerprint, row_fingerprint};
+use super::{Dataset, Image, Limits, Row, Status, dataset_fingerprint};
 use crate::Result;
 use crate::observe::Observer;
 
@@ -147,7 +147,7 @@ fn skipped(record: Record, unknown: u32, wanted: usize) -> Loaded {
 fn loaded(record: Record, unknown: u32, limits: &Limits) -> Loaded {
     let label = record.label.unwrap_or(unknown);
     let picture = record.source.decode(limits).and_then(|image| {
-        let fingerprint = row_fingerprint(image.height, image.width, label, &image.rgb);
+        let fingerprint = image.fingerprint(label);
         Ok((fingerprint, Picture::fit(image)?))
     });
     let (status, fingerprint, picture, defect) = match picture {

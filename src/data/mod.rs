@@ -25,7 +25,7 @@ pub use read::{FORMATS, Format, Reader, Record, Source, open};
 pub use reason::{Defect, Reason};
 pub use sidecar::{TRUTH_FILE, read_truth, write_truth};
 pub use tree::{Entry, Tree};
-pub use write::{Copier, Edit, RowMap, real_path, rewrite};
+pub use write::{Copier, Edit, RowMap, Staged, check_target, real_path, rewrite, stage};
 
 /// One picture: 8-bit RGB, row-major, height x width x 3. The only pixel layout in this crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,13 @@ pub struct Image {
     pub width: usize,
     /// `height * width * 3` bytes, RGB interleaved.
     pub rgb: Vec<u8>,
+}
+
+impl Image {
+    /// Its fingerprint as a row with this label, see [`Row::fingerprint`].
+    pub fn fingerprint(&self, label: u32) -> String {
+        row_fingerprint(self.height, self.width, label, &self.rgb)
+    }
 }
 
 /// Whether a row could be scored.

@@ -1,24 +1,17 @@
 //! The decision: no truth, no ratio, no clean reference.
 //!
-//! Evidence under wrong labels is standard normal, and so is that of clean rows. Two things are looked for: a *part* of the
-//! rows that stands well apart from the rest, and classes that stand apart as a *whole*, where no clean row is left to
-//! compare with. Only then are rows flagged.
+//! Two things are poison: *groups* of rows that stand apart and are linked to their classes, and classes that carry a
+//! pattern as a *whole*, where no clean row is left to compare with. A group without a link is suspect: pictures of
+//! another source stand apart as well.
 
 use super::rows::{poison_score, rows};
 use super::share::interval;
 use super::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
-use crate::detect::Evidence;
+use crate::detect::{Evidence, Group, Whole};
 use crate::mixture::{Anchor, Mixture};
-use crate::stats::quantiles;
 
 /// Fewer readable rows than this answer nothing.
 const LEAST_ROWS: usize = 200;
-/// A part must stand this many clean standard deviations from the rest: clean data, split in two at will, stays below 3
-/// unless pictures that look alike draw out the tail...
-const SEPARATION: f64 = 2.5;
-/// ...and that tail has no gap before it: of the rows that it claims, a third and more are in doubt. Rows that carry one
-/// pattern or none leave less doubt than this, however few carry.
-const LARGEST_DOUBT: f64 = 0.2;
 /// A part has at least this many rows: a picture and its copies also share a pattern.
 const LEAST_PART: usize = 8;
 /// A part is at least this share of the drop, with 97.5 % confidence, to be called poison...
@@ -27,8 +20,6 @@ const POISONED: f64 = 0.005;
 const POISONED_CLASS: f64 = 0.015;
 /// A part of at least this share of the amounts above is suspect.
 const SUSPECT: f64 = 2.0 / 3.0;
-/// A class whose median row scores this high carries a pattern as a whole. Honest class content reaches a third of it.
-const WHOLE_CLASS: f64 = 1.5;
 
 /// The decision where the question cannot be answered, whatever the evidence: too few rows, or a single class.
 pub fn unanswerable(labels: &[u32], classes: usize) -> Option<Decision> {
@@ -50,49 +41,25 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return decision;
     }
     let counts = count(labels, classes, |_| true);
-    let scores = evidence.joined(labels, classes);
+    let scores = scores(evidence, labels.len());
     if scores.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
         return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);
     }
-    let whole_classes: Vec<bool> = (0..classes)
-        .map(|class| stands_apart_as_a_whole(&scores, labels, class))
-        .collect();
-    let posteriors = posteriors(&scores, labels, &whole_classes);
-    let parts = count(labels, classes, |i| posteriors[i] > 0.5);
-    let class_verdicts: Vec<Verdict> = (0..classes)
-        .map(|class| {
-            let rows = labels.iter().zip(&posteriors);
-            let members = rows.filter(|(label, _)| **label as usize == class);
-            let carry: Vec<f64> = members.map(|(_, &p)| p).collect();
-            if whole_classes[class] || doubt(&carry) <= LARGEST_DOUBT {
-                judge(parts[class], counts[class], POISONED_CLASS)
-            } else {
-                Verdict::Clean
-            }
-        })
-        .collect();
-    let whole = judge(parts.iter().sum(), labels.len(), POISONED);
-    let verdict = class_verdicts
-        .iter()
-        .copied()
-        .chain([whole])
-        .fold(Verdict::Clean, worse);
+    let poison = poison(evidence, labels);
+    let odd = members(&evidence.unlinked, labels.len());
+    let (verdict, class_verdicts) = verdicts(&poison, &odd, labels, &counts);
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
         return nothing_found(verdict, reason, &counts, &scores, POISONED);
     }
+    let posteriors: Vec<f64> = poison.iter().zip(&odd).map(|(a, b)| a.max(*b)).collect();
     let rows = rows(&scores, &posteriors, fdr);
     let flagged = count(labels, classes, |i| rows[i].flagged);
     let all: Vec<usize> = (0..labels.len()).collect();
     Decision {
         verdict,
-        reason: format!(
-            "{} of {} rows carry a perturbation that is linked to their class, in {} of {classes} classes",
-            flagged.iter().sum::<usize>(),
-            labels.len(),
-            flagged.iter().filter(|&&k| k >= LEAST_PART).count(),
-        ),
+        reason: reason(verdict, &poison, &flagged, labels.len()),
         ratio: ratio(&posteriors, &all),
         classes: (0..classes)
             .map(|class| {
@@ -114,51 +81,104 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     }
 }
 
-/// Probability of each row to carry a perturbation; zero where nothing stands apart.
-fn posteriors(scores: &[f64], labels: &[u32], whole_classes: &[bool]) -> Vec<f64> {
-    let mut posteriors = vec![0.0; scores.len()];
-    for (in_whole_class, anchor) in [(false, Anchor::LOOSE), (true, Anchor::NULL)] {
-        let members: Vec<usize> = (0..scores.len())
-            .filter(|&i| whole_classes[labels[i] as usize] == in_whole_class)
+fn reason(verdict: Verdict, poison: &[f64], flagged: &[usize], rows: usize) -> String {
+    let count: usize = flagged.iter().sum();
+    if verdict == Verdict::Suspect && poison.iter().all(|&p| p < 0.5) {
+        return format!(
+            "{count} of {rows} rows share a kind of noise that the others lack; that it is linked to classes could not be \
+             shown, and pictures of another source look the same"
+        );
+    }
+    let classes = flagged.iter().filter(|&&k| k >= LEAST_PART).count();
+    format!(
+        "{count} of {rows} rows carry a perturbation that is linked to their class, in {classes} of {} classes",
+        flagged.len()
+    )
+}
+
+/// Verdict of the drop and of each class, from the probability of each row to be poison or merely odd.
+fn verdicts(
+    poison: &[f64],
+    odd: &[f64],
+    labels: &[u32],
+    counts: &[usize],
+) -> (Verdict, Vec<Verdict>) {
+    let of = |carry: &[f64]| -> (Verdict, Vec<Verdict>) {
+        let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
+        let classes = parts.iter().zip(counts);
+        let classes: Vec<Verdict> = classes
+            .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
             .collect();
-        let part_scores: Vec<f64> = members.iter().map(|&i| scores[i]).collect();
-        let part_labels: Vec<u32> = members.iter().map(|&i| labels[i]).collect();
-        let mixture = Mixture::fit(&part_scores, &part_labels, whole_classes.len(), anchor);
-        let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
-        let carry: Vec<f64> = part_scores
+        let drop = judge(parts.iter().sum(), labels.len(), POISONED);
+        (classes.iter().copied().fold(drop, worse), classes)
+    };
+    let suspect = |verdict: Verdict| match verdict {
+        Verdict::Poisoned => Verdict::Suspect,
+        other => other,
+    };
+    let ((drop, classes), (odd_drop, odd_classes)) = (of(poison), of(odd));
+    let classes = classes.into_iter().zip(odd_classes);
+    (
+        worse(drop, suspect(odd_drop)),
+        classes.map(|(a, b)| worse(a, suspect(b))).collect(),
+    )
+}
+
+/// How far each row stands out, by whatever it stands out most.
+fn scores(evidence: &Evidence, rows: usize) -> Vec<f64> {
+    let groups = evidence.linked.iter().chain(&evidence.unlinked);
+    let groups = groups.map(|group| &group.scores);
+    let all: Vec<&Vec<f64>> = groups
+        .chain(evidence.wholes.iter().map(|whole| &whole.scores))
+        .collect();
+    // Where nothing stands apart, the order of the rows rests on the evidence about their labels.
+    let labelled = evidence.views.iter().filter(|view| !view.null.is_empty());
+    let labelled: Vec<&Vec<f64>> = labelled.map(|view| &view.scores).collect();
+    let by = if all.is_empty() { labelled } else { all };
+    let most = |i: usize| by.iter().map(|scores| scores[i]).reduce(f64::max);
+    (0..rows).map(|i| most(i).unwrap_or(0.0)).collect()
+}
+
+/// Probability of each row to be in a group.
+fn members(groups: &[Group], rows: usize) -> Vec<f64> {
+    let most = |i: usize| {
+        groups
             .iter()
-            .zip(&part_labels)
-            .map(posterior)
-            .collect();
-        // A whole class has no rest that a part of it could stand apart from.
-        if in_whole_class || part_stands_apart(&mixture, &carry) {
-            members
-                .iter()
-                .zip(carry)
-                .for_each(|(&i, p)| posteriors[i] = p);
+            .map(|group| group.members[i])
+            .fold(0.0, f64::max)
+    };
+    (0..rows).map(most).collect()
+}
+
+/// Probability of each row to carry what is linked to its class.
+fn poison(evidence: &Evidence, labels: &[u32]) -> Vec<f64> {
+    let mut poison = members(&evidence.linked, labels.len());
+    for whole in &evidence.wholes {
+        for (poison, p) in poison.iter_mut().zip(carriers(whole, labels)) {
+            *poison = poison.max(p);
         }
     }
-    posteriors
+    poison
 }
 
-/// Whether the typical row of `class` carries.
-fn stands_apart_as_a_whole(scores: &[f64], labels: &[u32], class: usize) -> bool {
-    let rows = labels.iter().zip(scores);
-    let members = rows.filter(|(label, _)| **label as usize == class);
-    let values: Vec<f64> = members.map(|(_, score)| *score).collect();
-    let median = quantiles(&values, &[0.5]);
-    values.len() >= LEAST_PART && median.first().is_some_and(|&median| median >= WHOLE_CLASS)
-}
-
-/// Whether the rows that `carry` are a part of their own, not the tail of the rest.
-fn part_stands_apart(mixture: &Mixture, carry: &[f64]) -> bool {
-    mixture.separation() >= SEPARATION && doubt(carry) <= LARGEST_DOUBT
-}
-
-/// Expected share of rows, among those that carry, whose side is open.
-fn doubt(carry: &[f64]) -> f64 {
-    let open: f64 = carry.iter().map(|p| p * (1.0 - p)).sum();
-    open / carry.iter().sum::<f64>().max(f64::MIN_POSITIVE)
+/// Probability of each row of the classes that carry as a whole, by the law of wrong labels alone; zero for all others.
+fn carriers(whole: &Whole, labels: &[u32]) -> Vec<f64> {
+    let inside: Vec<usize> = (0..labels.len())
+        .filter(|&i| whole.classes[labels[i] as usize])
+        .collect();
+    let part_scores: Vec<f64> = inside.iter().map(|&i| whole.scores[i]).collect();
+    let part_labels: Vec<u32> = inside.iter().map(|&i| labels[i]).collect();
+    let mixture = Mixture::fit(
+        &part_scores,
+        &part_labels,
+        whole.classes.len(),
+        Anchor::NULL,
+    );
+    let mut carriers = vec![0.0; labels.len()];
+    for &i in &inside {
+        carriers[i] = mixture.posterior(whole.scores[i], labels[i]);
+    }
+    carriers
 }
 
 /// What `part` of `rows` amounts to, where the share `poisoned` is poison.
@@ -240,30 +260,32 @@ fn count(labels: &[u32], classes: usize, holds: impl Fn(usize) -> bool) -> Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::View;
-    use rand_distr::{Distribution, StandardNormal};
 
     const CLASSES: usize = 4;
     const ROWS: usize = 2000;
 
-    /// Scores of rows whose labels go round the classes; `lift(row)` says how much a row carries.
-    fn decided(lift: impl Fn(usize) -> f64) -> Decision {
-        let draw = |n: usize, purpose: &str| -> Vec<f64> {
-            let rng = &mut crate::Seed(1).stream(purpose, 0);
-            (0..n).map(|_| StandardNormal.sample(rng)).collect()
-        };
-        let mut scores = draw(ROWS, "scores");
-        (0..ROWS).for_each(|i| scores[i] += lift(i));
+    /// A group of the rows that `carries` names; labels go round the classes.
+    fn group(carries: impl Fn(usize) -> bool) -> Group {
+        let members: Vec<f64> = (0..ROWS)
+            .map(|i| if carries(i) { 0.999 } else { 0.0 })
+            .collect();
+        Group {
+            scores: members.iter().map(|p| 10.0 * p).collect(),
+            members,
+        }
+    }
+
+    fn labels() -> Vec<u32> {
+        (0..ROWS).map(|i| (i % CLASSES) as u32).collect()
+    }
+
+    fn decided(linked: Vec<Group>, unlinked: Vec<Group>) -> Decision {
         let evidence = Evidence {
-            views: vec![View {
-                name: "test",
-                scores,
-                null: draw(ROWS, "null"),
-            }],
+            linked,
+            unlinked,
             ..Evidence::default()
         };
-        let labels: Vec<u32> = (0..ROWS).map(|i| (i % CLASSES) as u32).collect();
-        decide(&evidence, &labels, CLASSES, 0.01)
+        decide(&evidence, &labels(), CLASSES, 0.01)
     }
 
     fn flagged(decision: &Decision) -> usize {
@@ -271,52 +293,49 @@ mod tests {
     }
 
     #[test]
-    fn clean_rows_are_clean_even_with_honest_content_and_a_few_copies() {
-        for lift in [0.0, 0.7] {
-            let decision = decided(|i| {
-                if i % CLASSES == 1 && i < 24 {
-                    15.0
-                } else {
-                    lift
-                }
-            });
-            assert_eq!(decision.verdict, Verdict::Clean, "{}", decision.reason);
-            assert_eq!(flagged(&decision), 0);
-        }
+    fn nothing_apart_is_clean() {
+        let decision = decided(vec![], vec![]);
+        assert_eq!((decision.verdict, flagged(&decision)), (Verdict::Clean, 0));
     }
 
     #[test]
-    fn a_tail_without_a_gap_before_it_is_not_a_part() {
-        // One class in four draws a tenth of its rows out into an exponential tail, as pictures that look alike do.
-        let decision = decided(|i| match i % CLASSES {
-            1 if i % 40 == 1 => -2.5 * ((i as f64 + 0.5) / ROWS as f64).ln(),
-            _ => 0.0,
-        });
-        assert_eq!(decision.verdict, Verdict::Clean, "{}", decision.reason);
+    fn a_few_copies_in_one_class_are_clean() {
+        let decision = decided(vec![group(|i| i % CLASSES == 1 && i < 28)], vec![]);
+        assert_eq!((decision.verdict, flagged(&decision)), (Verdict::Clean, 0));
     }
 
     #[test]
-    fn a_part_is_flagged_and_its_ratio_covered() {
+    fn a_linked_group_is_poison_and_its_ratio_covered() {
         for (every, share) in [(5, 0.2), (20, 0.05), (3, 1.0 / 3.0)] {
-            let decision = decided(|i| if i % every == 0 { 8.0 } else { 0.0 });
+            let decision = decided(vec![group(|i| i % every == 0)], vec![]);
             assert_eq!(decision.verdict, Verdict::Poisoned, "{}", decision.reason);
             let ratio = decision.ratio;
             assert!(ratio.low <= share && share <= ratio.high, "{ratio:?}");
-            let wrong = |i: usize| decision.rows[i].flagged != i.is_multiple_of(every);
-            // One flag in a hundred may be wrong: seven of the most.
-            assert!((0..ROWS).filter(|&i| wrong(i)).count() <= 8);
+            assert!((0..ROWS).all(|i| decision.rows[i].flagged == i.is_multiple_of(every)));
         }
+    }
+
+    #[test]
+    fn groups_of_several_attacks_are_taken_together() {
+        let groups = vec![group(|i| i % 10 == 0), group(|i| i % 10 == 5)];
+        assert_eq!(flagged(&decided(groups, vec![])), ROWS / 5);
+    }
+
+    #[test]
+    fn an_unlinked_group_is_suspect_and_shown() {
+        let decision = decided(vec![], vec![group(|i| i % 5 == 0)]);
+        assert_eq!(decision.verdict, Verdict::Suspect);
+        assert_eq!(flagged(&decision), ROWS / 5);
+        assert!(
+            decision.reason.contains("could not be shown"),
+            "{}",
+            decision.reason
+        );
     }
 
     #[test]
     fn one_poisoned_class_is_named() {
-        let decision = decided(|i| {
-            if i % CLASSES == 2 && i % 3 == 0 {
-                9.0
-            } else {
-                0.0
-            }
-        });
+        let decision = decided(vec![group(|i| i % CLASSES == 2 && i % 3 == 0)], vec![]);
         let poisoned = decision
             .classes
             .iter()
@@ -325,10 +344,18 @@ mod tests {
     }
 
     #[test]
-    fn a_drop_without_a_clean_row_is_poisoned() {
-        let decision = decided(|_| 3.0);
+    fn classes_that_carry_as_a_whole_are_poison() {
+        let evidence = Evidence {
+            wholes: vec![Whole {
+                scores: (0..ROWS).map(|i| 3.0 + (i % 7) as f64 / 3.0).collect(),
+                classes: vec![true, true, false, false],
+            }],
+            ..Evidence::default()
+        };
+        let decision = decide(&evidence, &labels(), CLASSES, 0.01);
         assert_eq!(decision.verdict, Verdict::Poisoned);
-        assert!(flagged(&decision) > ROWS * 9 / 10, "{}", flagged(&decision));
+        let share = flagged(&decision) as f64 / ROWS as f64;
+        assert!((0.45..=0.5).contains(&share), "{share}");
     }
 
     #[test]
@@ -337,5 +364,10 @@ mod tests {
         assert!(unanswerable(&[0, 1], 2).is_some());
         let labels: Vec<u32> = (0..1000).map(|i| i % 2).collect();
         assert!(unanswerable(&labels, 2).is_none());
+        let mut evidence = Evidence::default();
+        evidence.linked.push(group(|i| i < 9));
+        evidence.linked[0].scores[3] = f64::NAN;
+        let decision = decide(&evidence, &self::labels(), CLASSES, 0.01);
+        assert_eq!(decision.verdict, Verdict::Inconclusive);
     }
 }

@@ -24,24 +24,45 @@ pub(super) fn transform(pictures: &mut [f32], height: usize, width: usize) {
                     *value = colour.iter().zip(rgb).map(|(a, b)| a * b).sum();
                 }
             }
-            for start in 0..width * 3 {
-                along(picture, line, &rows, start, width * 3);
-            }
-            for y in 0..height {
-                for colour in 0..3 {
-                    along(picture, line, &columns, y * width * 3 + colour, 3);
-                }
-            }
+            down(picture, line, &rows);
+            picture
+                .chunks_exact_mut(width * 3)
+                .for_each(|row| down(row, line, &columns));
         });
 }
 
-/// Transforms the values at `start`, `start + stride`, ... in place, as many as `basis` has functions.
-fn along(values: &mut [f32], line: &mut Vec<f32>, basis: &[Vec<f32>], start: usize, stride: usize) {
+/// Undoes [`transform`] but for the colours: pixels in opponent colours.
+pub(super) fn back(coefficients: &mut [f32], height: usize, width: usize) {
+    let (rows, columns) = (transposed(&basis(height)), transposed(&basis(width)));
+    coefficients
+        .par_chunks_exact_mut(height * width * 3)
+        .for_each_init(Vec::new, |line, picture| {
+            down(picture, line, &rows);
+            picture
+                .chunks_exact_mut(width * 3)
+                .for_each(|row| down(row, line, &columns));
+        });
+}
+
+/// Multiplies `matrix` from the left with `values`, as many equal rows as the matrix has columns, in place.
+fn down(values: &mut [f32], line: &mut Vec<f32>, matrix: &[Vec<f32>]) {
     line.clear();
-    line.extend((0..basis.len()).map(|i| values[start + i * stride]));
-    for (k, function) in basis.iter().enumerate() {
-        values[start + k * stride] = function.iter().zip(&*line).map(|(a, b)| a * b).sum();
+    line.extend_from_slice(values);
+    let width = values.len() / matrix.len();
+    for (out, weights) in values.chunks_exact_mut(width).zip(matrix) {
+        out.fill(0.0);
+        for (input, weight) in line.chunks_exact(width).zip(weights) {
+            out.iter_mut()
+                .zip(input)
+                .for_each(|(out, value)| *out += weight * value);
+        }
     }
+}
+
+fn transposed(matrix: &[Vec<f32>]) -> Vec<Vec<f32>> {
+    (0..matrix.len())
+        .map(|i| matrix.iter().map(|row| row[i]).collect())
+        .collect()
 }
 
 /// The `n` cosine functions on `n` points, lowest frequency first.
@@ -72,5 +93,20 @@ mod tests {
         transform(&mut flat, height, width);
         assert!((flat[0] - 0.5 * 90f32.sqrt()).abs() < 1e-5, "{}", flat[0]);
         assert!(flat[1..].iter().all(|v| v.abs() < 1e-5));
+    }
+
+    #[test]
+    fn the_way_back_gives_the_opponent_colours_of_the_picture() {
+        let (height, width) = (6, 5);
+        let picture: Vec<f32> = (0..height * width * 3).map(|i| (i as f32).sin()).collect();
+        let mut there = picture.clone();
+        transform(&mut there, height, width);
+        back(&mut there, height, width);
+        for (pixel, rgb) in there.chunks_exact(3).zip(picture.chunks_exact(3)) {
+            for (value, colour) in pixel.iter().zip(COLOURS) {
+                let expected: f32 = colour.iter().zip(rgb).map(|(a, b)| a * b).sum();
+                assert!((value - expected).abs() < 1e-5, "{value} {expected}");
+            }
+        }
     }
 }

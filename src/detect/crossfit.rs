@@ -19,10 +19,17 @@ use crate::{Result, Seed};
 const FOLDS: usize = 5;
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
-/// Ridge penalty for each training row and unit of feature variance.
-const PENALTY: f32 = 0.3;
 /// Wrong labels drawn for each row.
 const WRONG_LABELS: usize = 4;
+
+/// How a class is fitted to features.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fit {
+    /// Ridge penalty for each training row and unit of feature variance.
+    pub(super) penalty: f32,
+    /// What a row must look like to teach the next round.
+    pub(super) anchor: Anchor,
+}
 
 /// Evidence of each row under its own label and under wrong ones; standard normal where there is none.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +40,13 @@ pub(super) struct Matched {
 }
 
 /// Scores `rows` (features of about unit variance) against `labels`, all below `classes`, at least two.
-pub(super) fn matched(rows: &Rows, labels: &[u32], classes: usize, seed: Seed) -> Result<Matched> {
+pub(super) fn matched(
+    rows: &Rows,
+    labels: &[u32],
+    classes: usize,
+    fit: Fit,
+    seed: Seed,
+) -> Result<Matched> {
     let members = folds(labels, classes, seed);
     let parts: Vec<Part> = members
         .into_iter()
@@ -41,7 +54,7 @@ pub(super) fn matched(rows: &Rows, labels: &[u32], classes: usize, seed: Seed) -
         .collect();
     let scored: Vec<(&Part, Mat<f32>)> = (0..FOLDS)
         .into_par_iter()
-        .map(|k| Ok((&parts[k], score_part(&parts, k, classes)?)))
+        .map(|k| Ok((&parts[k], score_part(&parts, k, classes, fit)?)))
         .collect::<Result<_>>()?;
     let mut matched = Matched {
         own: vec![0.0; labels.len()],
@@ -98,7 +111,7 @@ impl Part {
 }
 
 /// Responses of part `k` (rows x classes) to models that were trained and refined without it.
-fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
+fn score_part(parts: &[Part], k: usize, classes: usize, fit: Fit) -> Result<Mat<f32>> {
     let training: Vec<&Part> = (0..parts.len())
         .filter(|&f| f != k)
         .map(|f| &parts[f])
@@ -110,7 +123,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
             .collect()
     };
     let inner: Vec<Factor> = (0..training.len())
-        .map(|f| normal_matrix(&without(Some(f))))
+        .map(|f| normal_matrix(&without(Some(f)), fit.penalty))
         .collect::<Result<_>>()?;
     let mut carries: Vec<Vec<f64>> = training.iter().map(|p| vec![1.0; p.labels.len()]).collect();
     for _ in 0..ROUNDS {
@@ -124,7 +137,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
             );
             labels.extend_from_slice(&part.labels);
         }
-        let mixture = Mixture::fit(&scores, &labels, classes, Anchor::LOOSE);
+        let mixture = Mixture::fit(&scores, &labels, classes, fit.anchor);
         let mut scored = scores.iter().zip(&labels);
         for carries in &mut carries {
             for (carries, (&score, &label)) in carries.iter_mut().zip(&mut scored) {
@@ -135,21 +148,21 @@ fn score_part(parts: &[Part], k: usize, classes: usize) -> Result<Mat<f32>> {
     let moments = moments(&training, &carries, classes);
     Ok(respond(
         &parts[k],
-        &normal_matrix(&training)?,
+        &normal_matrix(&training, fit.penalty)?,
         &moments,
         None,
     ))
 }
 
 /// The factored ridge normal matrix of some parts.
-fn normal_matrix(parts: &[&Part]) -> Result<Factor> {
+fn normal_matrix(parts: &[&Part], penalty: f32) -> Result<Factor> {
     let n: usize = parts.iter().map(|part| part.labels.len()).sum();
     let mut sum = parts[0].gram.clone();
     for part in &parts[1..] {
         sum += &part.gram;
     }
     for i in 0..sum.nrows() {
-        sum[(i, i)] += PENALTY * n as f32;
+        sum[(i, i)] += penalty * n as f32;
     }
     Factor::new(&sum)
 }
@@ -237,6 +250,10 @@ mod tests {
     use super::*;
     use rand_distr::{Distribution, StandardNormal};
 
+    const FIT: Fit = Fit {
+        penalty: 0.3,
+        anchor: Anchor::LOOSE,
+    };
     const DIM: usize = 40;
     const CLASSES: usize = 3;
 
@@ -261,7 +278,7 @@ mod tests {
     #[test]
     fn without_a_pattern_the_own_label_scores_like_a_wrong_one() {
         let (rows, labels) = planted(3000, 5, 0.0);
-        let matched = matched(&rows, &labels, CLASSES, Seed(0)).unwrap();
+        let matched = matched(&rows, &labels, CLASSES, FIT, Seed(0)).unwrap();
         let (own, wrong) = (moments_of(&matched.own), moments_of(&matched.wrong));
         assert!((own.0 - wrong.0).abs() < 0.15, "{own:?} {wrong:?}");
         assert!((own.1 - wrong.1).abs() < 0.15, "{own:?} {wrong:?}");
@@ -270,7 +287,7 @@ mod tests {
     #[test]
     fn rows_that_carry_stand_out_and_the_rest_of_their_class_does_not() {
         let (rows, labels) = planted(3000, 5, 6.0);
-        let matched = matched(&rows, &labels, CLASSES, Seed(0)).unwrap();
+        let matched = matched(&rows, &labels, CLASSES, FIT, Seed(0)).unwrap();
         let pick = |carrying: bool| -> Vec<f64> {
             let rows = (0..3000).filter(|i| (i % 5 == 0) == carrying);
             rows.map(|i| matched.own[i]).collect()

@@ -36,6 +36,35 @@ impl Rows {
         }
     }
 
+    /// Centred, turned to the rows' principal directions and scaled to unit variance there, `floor` added to each variance
+    /// in units of the features' own.
+    pub(super) fn sphered(mut self, floor: f64) -> Result<Self> {
+        let (n, dim) = (self.len().max(1) as f64, self.dim);
+        let (mut mean, mut square) = (vec![0f64; dim], vec![0f64; dim]);
+        for row in self.values.chunks_exact(dim) {
+            for ((m, s), v) in mean.iter_mut().zip(&mut square).zip(row) {
+                *m += f64::from(*v);
+                *s += f64::from(*v).powi(2);
+            }
+        }
+        let scale: Vec<(f64, f64)> = mean
+            .iter()
+            .zip(&square)
+            .map(|(m, s)| (m / n, 1.0 / (s / n - (m / n).powi(2)).max(1e-12).sqrt()))
+            .collect();
+        for row in self.values.chunks_exact_mut(dim) {
+            for (v, (m, s)) in row.iter_mut().zip(&scale) {
+                *v = ((f64::from(*v) - m) * s) as f32;
+            }
+        }
+        let gram = self.gram();
+        let (values, vectors) = eigen(&Mat::from_fn(dim, dim, |i, j| f64::from(gram[(i, j)]) / n))?;
+        let turn = Mat::from_fn(dim, dim, |i, j| {
+            (vectors[(i, j)] / (values[j] + floor).sqrt()) as f32
+        });
+        Ok(self.times(turn.as_ref()))
+    }
+
     pub(super) fn as_mat(&self) -> MatRef<'_, f32> {
         MatRef::from_row_major_slice(&self.values, self.len(), self.dim)
     }

@@ -3,6 +3,8 @@
 //! Natural pictures put almost all of their variance into a few smooth directions. Measured in units of each
 //! direction's own variance, a perturbation that the eye does not see stands out in the others.
 
+use std::ops::Range;
+
 use faer::Mat;
 
 use super::cosine;
@@ -72,7 +74,7 @@ impl Spectrum {
     /// sky is the trace of its encoder, which honest pictures of one class share. `[n, k]`, `k` at least 1.
     pub(super) fn faint(&self, share: f64) -> Rows {
         let k = self.directions_within(share).max(1);
-        let mut faint = self.whitened(k);
+        let mut faint = self.whitened(0..k);
         let loudness: Vec<f32> = faint.values.chunks_exact(k).map(root_mean_square).collect();
         let mut sorted = loudness.clone();
         sorted.sort_by(f32::total_cmp);
@@ -83,25 +85,28 @@ impl Spectrum {
         faint
     }
 
-    /// Coordinates in the `k` least variant directions, each in units of its own standard deviation.
-    pub(super) fn whitened(&self, k: usize) -> Rows {
-        let dim = self.coordinates.dim;
-        let scale: Vec<f32> = self.variances[..k]
+    /// Coordinates in all other directions than those of [`Spectrum::faint`], each scaled to unit variance: what people see.
+    /// `[n, k]`.
+    pub(super) fn visible(&self, share: f64) -> Rows {
+        let faint = self.directions_within(share).min(self.variances.len() - 1);
+        self.whitened(faint..self.variances.len())
+    }
+
+    /// Coordinates in some directions, each in units of its own standard deviation.
+    fn whitened(&self, directions: Range<usize>) -> Rows {
+        let scale: Vec<f32> = self.variances[directions.clone()]
             .iter()
             .map(|v| (1.0 / (v + DEAD).sqrt()) as f32)
             .collect();
-        let values = self
-            .coordinates
-            .values
-            .chunks_exact(dim)
-            .flat_map(|row| row[..k].iter().zip(&scale).map(|(v, s)| v * s))
-            .collect();
-        Rows { values, dim: k }
-    }
-
-    /// Number of directions.
-    pub(super) fn dim(&self) -> usize {
-        self.variances.len()
+        let rows = self.coordinates.values.chunks_exact(self.coordinates.dim);
+        let values = rows.flat_map(|row| {
+            let part = row[directions.clone()].iter();
+            part.zip(&scale).map(|(v, s)| v * s)
+        });
+        Rows {
+            values: values.collect(),
+            dim: scale.len(),
+        }
     }
 }
 

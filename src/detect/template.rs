@@ -9,23 +9,36 @@
 //! - Source: measured here; the linear separability of these perturbations is from Yu et al., KDD 2022.
 
 use super::View;
-use super::crossfit::matched;
+use super::crossfit::{Fit, matched};
+use super::grain::Band;
 use super::spectrum::Spectrum;
+use crate::mixture::Anchor;
 use crate::{Result, Seed};
 
 /// Share of the variance that counts as faint. Honest class content lies in the rest: with a tenth, a linear classifier on
 /// clean CIFAR-10 is at chance.
 const FAINT: f64 = 0.1;
 
-/// Evidence that each row carries its class's pattern; standard normal where there is none.
+/// How the class is fitted to faint coordinates, where honest pictures have all but no class.
+const FIT: Fit = Fit {
+    penalty: 0.3,
+    anchor: Anchor::LOOSE,
+};
+
+/// Evidence that each row carries its class's pattern in `band`; standard normal where there is none.
 pub(super) fn view(
     name: &'static str,
     spectrum: &Spectrum,
+    band: Band,
     labels: &[u32],
     classes: usize,
     seed: Seed,
 ) -> Result<View> {
-    let matched = matched(&spectrum.faint(FAINT), labels, classes, seed)?;
+    let rows = match band {
+        Band::Faint => spectrum.faint(FAINT),
+        Band::Visible => spectrum.visible(FAINT),
+    };
+    let matched = matched(&rows, labels, classes, FIT, seed)?;
     Ok(View {
         name,
         scores: matched.own,

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use candle_core::Tensor;
+
+use super::Dvae;
 use super::fit::noise;
-use super::{Dvae, Output};
 use crate::data::Dataset;
 use crate::nn::Mode;
 use crate::observe::Observer;
@@ -84,26 +86,60 @@ impl Dvae {
             observer.check()?;
             let rows = start..labels.len().min(start + BATCH);
             let x = self.frame.tensor(rows.clone().map(|row| data.image(row)))?;
-            let noise = match latent {
-                Latent::Mean => None,
-                Latent::Sampled(seed) => {
-                    let shape = self.network.latent_shape();
-                    Some(noise(shape, rows.len(), |k| (seed, (start + k) as u64))?)
-                }
-            };
-            let labels = &labels[rows.clone()];
-            let output = self
-                .network
-                .forward(&x, labels, noise.as_ref(), Mode::Eval)?;
-            let (reconstruction, perturbation) = self.crop(&output)?;
+            let parts = self.part(&x, &labels[rows.clone()], latent, start)?;
             observer.progress(rows.end as u64);
             visit(BatchOutput {
                 rows,
-                reconstruction,
-                perturbation,
+                reconstruction: parts.reconstruction,
+                perturbation: parts.perturbation,
             })?;
         }
         Ok(())
+    }
+
+    /// Takes a few images apart that need not be bytes: `images` is `[labels, height, width, 3]` in [0, 1], and stands
+    /// for the rows from `first` on, whose noise it gets.
+    ///
+    /// # Errors
+    /// If the shapes do not fit or a label is not known.
+    pub fn apply_reals(
+        &self,
+        images: &[f32],
+        labels: &[u32],
+        latent: Latent,
+        first: usize,
+    ) -> Result<Disentangled> {
+        let (height, width) = self.image_size();
+        let x = self.frame.tensor(images.chunks_exact(height * width * 3))?;
+        self.part(&x, labels, latent, first)
+    }
+
+    fn part(
+        &self,
+        x: &Tensor,
+        labels: &[u32],
+        latent: Latent,
+        first: usize,
+    ) -> Result<Disentangled> {
+        let noise = match latent {
+            Latent::Mean => None,
+            Latent::Sampled(seed) => {
+                let shape = self.network.latent_shape();
+                Some(noise(shape, labels.len(), |k| (seed, (first + k) as u64))?)
+            }
+        };
+        let output = self
+            .network
+            .forward(x, labels, noise.as_ref(), Mode::Eval)?;
+        let reconstruction = self.frame.crop(&output.reconstruction)?;
+        let perturbation = match &output.perturbation {
+            Some(perturbation) => self.frame.crop(perturbation)?,
+            None => vec![0.0; reconstruction.len()],
+        };
+        Ok(Disentangled {
+            reconstruction,
+            perturbation,
+        })
     }
 
     /// The pattern that the label alone calls for, `[classes, height, width, 3]`; `None` without the perturbation
@@ -116,15 +152,6 @@ impl Dvae {
         patterns
             .map(|patterns| self.frame.crop(&patterns))
             .transpose()
-    }
-
-    fn crop(&self, output: &Output) -> Result<(Vec<f32>, Vec<f32>)> {
-        let reconstruction = self.frame.crop(&output.reconstruction)?;
-        let perturbation = match &output.perturbation {
-            Some(perturbation) => self.frame.crop(perturbation)?,
-            None => vec![0.0; reconstruction.len()],
-        };
-        Ok((reconstruction, perturbation))
     }
 
     fn check_fits(&self, data: &Dataset, labels: &[u32]) -> Result<()> {

@@ -4,6 +4,25 @@ use candle_core::{Device, Tensor};
 
 use crate::{Error, Result};
 
+/// One channel of a pixel as it is stored.
+pub(super) trait Value: Copy + 'static {
+    /// The value in [0, 1].
+    fn unit(self) -> f32;
+}
+
+impl Value for u8 {
+    fn unit(self) -> f32 {
+        f32::from(self) / 255.0
+    }
+}
+
+/// Already in [0, 1].
+impl Value for f32 {
+    fn unit(self) -> f32 {
+        self
+    }
+}
+
 /// The image size a model is bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
@@ -37,8 +56,11 @@ impl Frame {
         )
     }
 
-    /// Images, `height * width * 3` bytes each, as `[b, padded height, padded width, 3]` in [0, 1].
-    pub(super) fn tensor<'a>(self, images: impl Iterator<Item = &'a [u8]>) -> Result<Tensor> {
+    /// Images, `height * width * 3` values each, as `[b, padded height, padded width, 3]` in [0, 1].
+    pub(super) fn tensor<'a, T: Value>(
+        self,
+        images: impl Iterator<Item = &'a [T]>,
+    ) -> Result<Tensor> {
         let (height, width) = self.padded();
         let mut values = Vec::with_capacity(images.size_hint().0 * height * width * 3);
         let mut batch = 0;
@@ -48,11 +70,7 @@ impl Frame {
                 let row = &image[y.min(self.height - 1) * self.width * 3..][..self.width * 3];
                 let last = &row[row.len() - 3..];
                 let repeated = last.iter().cycle().take((width - self.width) * 3);
-                values.extend(
-                    row.iter()
-                        .chain(repeated)
-                        .map(|&byte| f32::from(byte) / 255.0),
-                );
+                values.extend(row.iter().chain(repeated).map(|&value| value.unit()));
             }
         }
         Ok(Tensor::from_vec(

@@ -1,3 +1,9 @@
-//! The research side: what makes poison, to show and to test an audit on. No product module names it.
+//! The research side: what makes poison, to show and to test an audit on, what else defends against it, and why it works.
+//! No product module names it.
 
 pub mod attack;
+pub mod defense;
+pub mod experiment;
+pub mod poison;
+mod sheet;
+pub mod theory;

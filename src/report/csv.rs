@@ -1,4 +1,4 @@
-//! `samples.csv` and `classes.csv`: RFC 4180 with `\n`, UTF-8, decimal point, six digits.
+//! `samples.csv`, `classes.csv` and `changes.csv`: RFC 4180 with `\n`, UTF-8, decimal point, six digits.
 //!
 //! A spreadsheet runs a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula, and names of
 //! files and classes come from whoever made the drop. Such a text gets a leading apostrophe, and so does one that already
@@ -6,7 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::Report;
+use super::rendering::word;
+use super::{Change, Interval, Report};
 use crate::data::{Dataset, Status};
 use crate::decide::Decision;
 use crate::detect::Evidence;
@@ -33,6 +34,29 @@ pub const CLASS_COLUMNS: [&str; 9] = [
     "label",
     "label_name",
     "count",
+    "unreadable",
+    "flagged",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "verdict",
+];
+
+/// Columns of `changes.csv`.
+pub const CHANGE_COLUMNS: [&str; 6] = [
+    "sample_id",
+    "new_id",
+    "old_fingerprint",
+    "new_fingerprint",
+    "psnr_db",
+    "largest_change",
+];
+
+/// Columns of the table of findings.
+pub const FINDING_COLUMNS: [&str; 9] = [
+    "kind",
+    "name",
+    "rows",
     "unreadable",
     "flagged",
     "ratio",
@@ -115,7 +139,53 @@ pub fn classes(report: &Report) -> Vec<u8> {
             number(class.ratio.estimate),
             number(class.ratio.lo95),
             number(class.ratio.hi95),
-            format!("{:?}", class.verdict).to_lowercase(),
+            word(class.verdict),
+        ]
+    })
+}
+
+/// What a report says, as one table: a line of the kind `drop`, one `class` each, and one `row` for each flagged one, which
+/// has no numbers.
+pub fn findings(report: &Report) -> Vec<u8> {
+    let share = |ratio: &Interval| [ratio.estimate, ratio.lo95, ratio.hi95].map(number);
+    let counts = |kind: &str, name: &str, counts: [usize; 3], ratio, verdict| {
+        let mut cells = vec![kind.to_owned(), guard(name).into_owned()];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells.extend(share(ratio));
+        cells.push(word(verdict));
+        cells
+    };
+    let data = &report.data;
+    let of_drop = [data.rows, data.unreadable, report.flagged.len()];
+    let mut rows = vec![counts(
+        "drop",
+        "",
+        of_drop,
+        &report.poison_ratio,
+        report.verdict,
+    )];
+    rows.extend(report.classes.iter().map(|class| {
+        let numbers = [class.count, class.unreadable, class.flagged];
+        counts("class", &class.name, numbers, &class.ratio, class.verdict)
+    }));
+    rows.extend(report.flagged.iter().map(|id| {
+        let mut cells = vec!["row".to_owned(), guard(id).into_owned()];
+        cells.extend(["", "", "1", "", "", "", ""].map(String::from));
+        cells
+    }));
+    table(&FINDING_COLUMNS, &rows, Vec::clone)
+}
+
+/// The bytes of `changes.csv`: a row for each picture that was to be purified, in sample order.
+pub fn changes(changes: &[Change]) -> Vec<u8> {
+    table(&CHANGE_COLUMNS, changes, |change| {
+        vec![
+            guard(&change.id).into_owned(),
+            guard(&change.new_id).into_owned(),
+            change.old_fingerprint.clone(),
+            change.new_fingerprint.clone(),
+            change.psnr.map_or(String::new(), number),
+            change.largest.to_string(),
         ]
     })
 }

@@ -4,8 +4,15 @@
 //! thread count is in it.
 
 mod build;
+mod change;
 pub mod csv;
 pub mod folder;
+pub mod html;
+pub mod junit;
+pub mod markdown;
+pub mod panels;
+mod rendering;
+pub mod sarif;
 pub mod sheet;
 pub mod terminal;
 mod timings;
@@ -17,6 +24,8 @@ use crate::decide::Verdict;
 use crate::decide::gate::Gate;
 use crate::stats::Metrics;
 
+pub use change::Change;
+pub use rendering::Rendering;
 pub use timings::{Stage, Timing, Timings};
 
 /// The version of the layout of `results.json`.

@@ -23,7 +23,7 @@ fn rewrite(source: &Path, out: &Path, mut edit: impl FnMut(usize) -> Edit) -> Re
 }
 
 /// Relative path and bytes of every file, sorted.
-fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
     let found = walkdir::WalkDir::new(root)
         .sort_by_file_name()
         .into_iter()

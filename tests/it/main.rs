@@ -13,9 +13,14 @@ mod dvae;
 mod golden;
 mod gradients;
 mod layering;
+#[cfg(feature = "lab")]
+mod poison;
+mod purify;
+mod purify_command;
 mod readers;
 #[cfg(feature = "lab")]
 mod readme;
+mod renderings;
 mod report;
 mod same10;
 mod scan;

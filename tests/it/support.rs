@@ -77,6 +77,9 @@ pub(crate) fn findings(dataset: &Dataset) -> (Evidence, Decision) {
             scores: values(-0.5),
             null: Vec::new(),
         }],
+        linked: Vec::new(),
+        unlinked: Vec::new(),
+        wholes: Vec::new(),
         perturbation_l2: values(0.1),
         perturbation_linf: values(0.01),
     };

@@ -9,6 +9,8 @@ use serde::de::value::{Error, StrDeserializer};
 use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
+use ue_audit::purify::{Method, TwoStage};
+use ue_audit::report::Rendering;
 use ue_audit::settings::{Config, Preset, Settings};
 use ue_audit::zoo::Architecture;
 
@@ -35,13 +37,20 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Say what a path holds and by which rule it was recognised; no training.
     Inspect(InspectArgs),
+    /// Render the results.json of a scan for other readers.
+    Report(ReportArgs),
     /// Copy a drop without the rows that a scan has flagged.
     Drop(DropArgs),
+    /// Copy a drop with its pictures freed from perturbations.
+    Purify(PurifyArgs),
     /// Train a classifier on one data set and say how much of another it gets right.
     Evaluate(EvaluateArgs),
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
     #[cfg(feature = "lab")]
     Poison(PoisonArgs),
+    /// Run an experiment of the papers at a stated scale; what is finished is not run again.
+    #[cfg(feature = "lab")]
+    Reproduce(ReproduceArgs),
     /// Measure the speed of training on this machine; prints JSON.
     Bench(BenchArgs),
 }
@@ -233,6 +242,54 @@ pub(crate) struct DropArgs {
 }
 
 #[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// The results.json of a scan.
+    #[arg(value_name = "FILE")]
+    pub(crate) report: PathBuf,
+    /// How to render it.
+    #[arg(long, value_name = "html|csv|sarif|junit|md", value_parser = word::<Rendering>)]
+    pub(crate) format: Rendering,
+    /// File to write to [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace what is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PurifyArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// How: dvae, vae, jpeg, gray, bdr or lfu.
+    #[arg(long, env = "UE_AUDIT_METHOD", value_name = "NAME", value_parser = word::<Method>, default_value = "dvae")]
+    pub(crate) method: Method,
+    /// Change the flagged rows alone; all rows are learnt from.
+    #[arg(long, requires = "report")]
+    pub(crate) only_flagged: bool,
+    /// The results.json of a scan of this data.
+    #[arg(long, value_name = "FILE", requires = "only_flagged")]
+    pub(crate) report: Option<PathBuf>,
+    /// Size of the model and length of its training [default: fast].
+    #[arg(long, env = "UE_AUDIT_PRESET", value_name = "fast|paper", value_parser = word::<Preset>)]
+    preset: Option<Preset>,
+    /// Rate that dvae's second stage, and vae, have for free, nats per latent position.
+    #[arg(long, value_name = "NATS", default_value_t = TwoStage::SECOND_RATE)]
+    pub(crate) kld_limit: f64,
+    #[command(flatten)]
+    pub(crate) copy: CopyArgs,
+}
+
+impl PurifyArgs {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            preset: self.preset,
+            ..Config::default()
+        }
+    }
+}
+
+#[derive(Args)]
 pub(crate) struct EvaluateArgs {
     /// The data to train on: a folder or one file.
     #[arg(long, value_name = "PATH")]
@@ -262,9 +319,13 @@ pub(crate) struct EvaluateArgs {
 pub(crate) struct PoisonArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// The attack: ar, em, em-class, lsp, lsp-class, ntga, ops, rem, sep or tap.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) attack: String,
+    /// The attack: ar, em, em-class, lsp, lsp-class, ntga, ops, rem, rem-class, sep or tap.
+    #[arg(long, value_name = "NAME", required_unless_present = "perturbation")]
+    pub(crate) attack: Option<String>,
+    /// Apply a stored perturbation instead: a perturbation.safetensors of an earlier copy, or an .npy file with a row for
+    /// each row of the data, [rows, height, width, 3] or [rows, 3, height, width], reals from 0 to 1 or 8-bit levels.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["attack", "budget", "surrogate", "scale"])]
+    pub(crate) perturbation: Option<PathBuf>,
     /// Share of the readable rows to poison.
     #[arg(long, value_name = "SHARE")]
     pub(crate) ratio: f64,
@@ -283,6 +344,65 @@ pub(crate) struct PoisonArgs {
     pub(crate) quantize: String,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+/// An experiment.
+#[cfg(feature = "lab")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Experiment {
+    /// A poison of every attack, all rows perturbed, for the other experiments.
+    Poisons,
+    /// Accuracy by the share of poisoned rows, without a defense.
+    Table9,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Args)]
+pub(crate) struct ReproduceArgs {
+    /// What to run.
+    #[arg(value_enum, value_name = "EXPERIMENT")]
+    pub(crate) experiment: Experiment,
+    /// Folder for the poisons, the finished cells (.jsonl) and the tables (.md).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The clean data: a folder or one file.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "../shared/data/cifar10/train-00000-of-00001.parquet"
+    )]
+    pub(crate) source: PathBuf,
+    /// Clean data to test classifiers on, with the same classes.
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "../shared/data/cifar10/test-00000-of-00001.parquet"
+    )]
+    pub(crate) test: PathBuf,
+    /// How many of its rows to use, the first ones.
+    #[arg(long, value_name = "N", default_value = "10000")]
+    pub(crate) rows: NonZeroUsize,
+    /// An attack, may be repeated [default: all eight].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) attack: Vec<String>,
+    /// Take the class-wise forms as well.
+    #[arg(long, conflicts_with = "attack")]
+    pub(crate) class_wise: bool,
+    /// The network of the attacks that train one.
+    #[arg(long, value_name = "NAME", default_value = "small", value_parser = word::<Architecture>)]
+    pub(crate) surrogate: Architecture,
+    /// How much they train: cpu or paper.
+    #[arg(long, value_name = "NAME", default_value = "cpu")]
+    pub(crate) scale: String,
+    /// A share of poisoned rows, may be repeated.
+    #[arg(long, value_name = "SHARE", default_values_t = [0.2, 0.4, 0.6, 0.8, 1.0])]
+    pub(crate) ratio: Vec<f64>,
+    /// The classifier.
+    #[arg(long, value_name = "NAME", default_value = "fast", value_parser = word::<Architecture>)]
+    pub(crate) model: Architecture,
+    /// Its passes over the training data [default: those of its recipe].
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<NonZeroUsize>,
 }
 
 #[derive(Args)]

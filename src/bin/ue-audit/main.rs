@@ -5,11 +5,14 @@ mod bench;
 mod drop;
 mod evaluate;
 mod exit;
+mod findings;
 mod inspect;
 mod output;
 mod pipeline;
 mod progress;
 mod publish;
+mod purify;
+mod report;
 mod scan;
 mod source;
 
@@ -17,6 +20,8 @@ mod source;
 mod demo;
 #[cfg(feature = "lab")]
 mod poison;
+#[cfg(feature = "lab")]
+mod reproduce;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -50,10 +55,14 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Inspect(args) => inspect::run(args, &cli.global, &console),
         Command::Bench(args) => bench::run(args, &cli.global, &console),
         Command::Drop(args) => drop::run(args, &cli.global, &console),
+        Command::Report(args) => report::run(args),
+        Command::Purify(args) => purify::run(args, &cli.global, &console),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Demo(args) => demo::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Poison(args) => poison::run(args, &cli.global, &console),
+        #[cfg(feature = "lab")]
+        Command::Reproduce(args) => reproduce::run(args, &cli.global, &console),
     }
 }

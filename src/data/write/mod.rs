@@ -13,7 +13,7 @@ pub(super) use self::image_folder::image_folder;
 pub(super) use self::parquet::parquet;
 
 use super::Image;
-use super::atomic::Staging;
+use super::atomic::{Staging, refuse_occupied};
 use super::read::Reader;
 use super::tree::{Entry, Tree};
 use crate::observe::Observer;
@@ -33,15 +33,34 @@ pub enum Edit {
 /// New id of each old row; `None` for a row that is not in the copy.
 pub type RowMap = Vec<Option<String>>;
 
-/// Writes a copy of the drop into the folder `out`, which appears only once it is complete.
-///
-/// `edit` is called once for each row, bad ones included, in sample order. Replaced pictures become PNG (raw pixels in
-/// CIFAR files); in an image folder the name then ends in `.png`. Files that hold no rows are copied. A bad row without
-/// a file of its own, such as a dangling link, can only be left out.
+/// A finished copy that waits for its place; it vanishes unless it is published.
+pub struct Staged {
+    staging: Staging,
+    /// Where each row went.
+    pub ids: RowMap,
+}
+
+impl Staged {
+    /// The folder as it will be, to add files of one's own to; a file of the source with the same name is replaced.
+    pub fn path(&self) -> PathBuf {
+        self.staging.path()
+    }
+
+    /// Puts the copy in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn publish(self) -> Result<RowMap> {
+        self.staging.publish()?;
+        Ok(self.ids)
+    }
+}
+
+/// Writes a copy of the drop into the folder `out`, which appears only once it is complete: [`stage`], then
+/// [`Staged::publish`].
 ///
 /// # Errors
-/// [`Error::Exists`] if `out` is not empty and `force` is not set, [`Error::Settings`] if it overlaps the source or a
-/// replacement does not fit the format, and those of reading, of writing and of `edit`. Nothing is left behind then.
+/// As [`stage`].
 pub fn rewrite(
     reader: &dyn Reader,
     out: &Path,
@@ -49,7 +68,26 @@ pub fn rewrite(
     edit: &mut dyn FnMut(usize) -> Result<Edit>,
     observer: &dyn Observer,
 ) -> Result<RowMap> {
-    refuse_overlap(reader.tree(), out)?;
+    stage(reader, out, force, edit, observer)?.publish()
+}
+
+/// Writes a copy of the drop to a place from which it can be put into the folder `out` at once.
+///
+/// `edit` is called once for each row, bad ones included, in sample order. Replaced pictures become PNG (raw pixels in
+/// CIFAR files); in an image folder the name then ends in `.png`. Files that hold no rows are copied. A bad row without
+/// a file of its own, such as a dangling link, can only be left out.
+///
+/// # Errors
+/// Those of [`check_target`], [`Error::Settings`] if a replacement does not fit the format, and those of reading, of
+/// writing and of `edit`. Nothing is left behind then.
+pub fn stage(
+    reader: &dyn Reader,
+    out: &Path,
+    force: bool,
+    edit: &mut dyn FnMut(usize) -> Result<Edit>,
+    observer: &dyn Observer,
+) -> Result<Staged> {
+    check_target(reader, out, force)?;
     let staging = Staging::for_folder(out, force)?;
     observer.stage("write", reader.rows() as u64);
     let mut copy = Copier {
@@ -71,8 +109,16 @@ pub fn rewrite(
         }
     }
     let ids = copy.ids;
-    staging.publish()?;
-    Ok(ids)
+    Ok(Staged { staging, ids })
+}
+
+/// Refuses a folder that no copy may be written to. Call it before long work, not after.
+///
+/// # Errors
+/// [`Error::Exists`] if `out` is not empty and `force` is not set, [`Error::Settings`] if it overlaps the source.
+pub fn check_target(reader: &dyn Reader, out: &Path, force: bool) -> Result<()> {
+    refuse_overlap(reader.tree(), out)?;
+    refuse_occupied(out, force)
 }
 
 /// The copy in the making, as the formats see it: asks for the edits and keeps the account of the rows.

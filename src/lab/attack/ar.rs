@@ -6,8 +6,9 @@
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Attack, Budget, Perturbation, Target};
+use super::{Attack, Budget, Perturbation, Target, WorkFile};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -52,7 +53,25 @@ impl Attack for Ar {
         Budget::L2(self.radius)
     }
 
-    fn perturb(&self, target: &Target<'_>, seed: Seed, _: &dyn Observer) -> Result<Perturbation> {
+    fn settings(&self) -> Value {
+        json!({
+            "window": WINDOW,
+            "burn_in": BURN_IN,
+            "trials": TRIALS,
+            "trial_side": TRIAL_SIDE,
+            "loudest": LOUDEST,
+            "least_response": { "to_10_classes": FEW_CLASSES.1, "beyond": LEAST_RESPONSE },
+            "draws": DRAWS,
+        })
+    }
+
+    fn perturb_resumably(
+        &self,
+        target: &Target<'_>,
+        seed: Seed,
+        _: &mut WorkFile,
+        _: &dyn Observer,
+    ) -> Result<Perturbation> {
         let processes = processes(target.classes, seed)?;
         let (height, width) = (target.height, target.width);
         let values = target
@@ -236,6 +255,35 @@ mod tests {
                 assert_eq!(least, class, "{responses:?}");
             }
         }
+    }
+
+    #[test]
+    fn what_diverges_or_is_explained_by_another_is_not_accepted() {
+        let rng = &mut Seed(0).stream("test", 0);
+        let mut loud = Process([[0.0; TAPS]; 3]);
+        loud.0
+            .iter_mut()
+            .for_each(|taps| (taps[7], taps[4]) = (3.0, -2.0));
+        assert_eq!(last_trial(&loud, rng), None);
+        let found = processes(2, Seed(4)).unwrap();
+        for process in &found {
+            for _ in 0..TRIALS {
+                let signal = process.signal(TRIAL_SIDE, TRIAL_SIDE, rng);
+                assert!(norm(&signal) <= LOUDEST);
+            }
+        }
+        let mut trial = last_trial(&found[1], rng).unwrap();
+        scale(&mut trial, 1.0);
+        let response = |process: &Process| process.response(&trial, TRIAL_SIDE, TRIAL_SIDE);
+        assert!(
+            response(&found[0]) >= FEW_CLASSES.1 / 2.0,
+            "{}",
+            response(&found[0])
+        );
+        assert!(
+            response(&found[1]) < 1e-3,
+            "its own signal would be refused"
+        );
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub enum Budget {
 }
 
 impl Budget {
+    /// What the range of pixels alone allows.
+    pub const ANY: Self = Self::Linf(1.0);
+
     /// Checks one picture's perturbation, `[height, width, 3]`.
     ///
     /// # Errors

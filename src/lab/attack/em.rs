@@ -4,10 +4,12 @@
 //! fewer mistakes on it, until there are all but none: nothing is left to learn from such pictures.
 
 use rand::seq::SliceRandom;
+use serde_json::{Value, json};
 
-use super::surrogate::{BATCH, Canvas, learn, pixel_gradient};
-use super::{Attack, Budget, Perturbation, Scale, Target};
-use crate::nn::optim::Sgd;
+use super::surrogate::{
+    BATCH, Canvas, DECAY, Learner, MOMENTUM, fresh, go_on, parts, pixel_gradient,
+};
+use super::{Attack, Budget, Perturbation, Scale, Target, WorkFile};
 use crate::observe::{Observer, Silent};
 use crate::zoo::{Architecture, Classifier, Evaluation};
 use crate::{Result, Seed};
@@ -22,6 +24,8 @@ const LEARNING: f64 = 0.1;
 const STOP: f64 = 0.01;
 /// Learning rate of the network.
 const RATE: f64 = 0.1;
+/// Largest joint norm of its gradient.
+const CLIP: f64 = 5.0;
 /// One row in this many takes part in a class-wise sweep.
 const CLASS_WISE_SHARE: usize = 5;
 
@@ -59,9 +63,11 @@ impl Em {
         canvas: &mut Canvas<'_>,
         network: &dyn Classifier,
         batches: &[&[usize]],
+        observer: &dyn Observer,
     ) -> Result<()> {
         let step = (STEP * self.radius) as f32;
         for rows in batches {
+            observer.check()?;
             let labels = canvas.labels(rows);
             for _ in 0..STEPS {
                 let x = canvas.pictures(rows);
@@ -77,11 +83,12 @@ impl Em {
         &self,
         canvas: &mut Canvas<'_>,
         network: &dyn Classifier,
-        batches: &[&[usize]],
-        members: &[Vec<usize>],
+        (batches, members): (&[&[usize]], &[Vec<usize>]),
+        observer: &dyn Observer,
     ) -> Result<()> {
         let step = (STEP * self.radius) as f32;
         for rows in batches {
+            observer.check()?;
             let labels = canvas.labels(rows);
             let x = canvas.pictures(rows);
             let gradient = pixel_gradient(network, x, canvas.shape(rows.len()), &labels)?;
@@ -111,67 +118,66 @@ impl Attack for Em {
         Budget::Linf(self.radius)
     }
 
-    fn perturb(
+    fn settings(&self) -> Value {
+        json!({
+            "class_wise": self.class_wise,
+            "surrogate": self.surrogate,
+            "batch": BATCH,
+            "learning_rate": RATE,
+            "momentum": MOMENTUM,
+            "weight_decay": DECAY,
+            "clip_norm": CLIP,
+            "epochs_between_sweeps": LEARNING,
+            "step": STEP * self.radius,
+            "steps": if self.class_wise { 1 } else { STEPS },
+            "one_row_in": if self.class_wise { CLASS_WISE_SHARE } else { 1 },
+            "stop_at_mistakes": STOP,
+            "sweeps": self.sweeps,
+        })
+    }
+
+    fn perturb_resumably(
         &self,
         target: &Target<'_>,
         seed: Seed,
+        work: &mut WorkFile,
         observer: &dyn Observer,
     ) -> Result<Perturbation> {
         let mut canvas = Canvas::new(target, self.radius);
-        let members: Vec<Vec<usize>> = (0..target.classes)
-            .map(|class| {
-                let rows = (0..canvas.rows()).filter(|&row| target.labels[row] as usize == class);
-                rows.collect()
-            })
-            .collect();
+        let members = target.members();
         // Drawn once: a drop is often sorted by class, and the order must not change between sweeps.
         let mut order: Vec<usize> = (0..canvas.rows()).collect();
         order.shuffle(&mut seed.stream("em.order", 0));
         let batches: Vec<&[usize]> = order.chunks(BATCH).collect();
-        let part: Vec<usize> = members
+        let part = members
             .iter()
-            .flat_map(|rows| rows.iter().step_by(CLASS_WISE_SHARE))
-            .copied()
-            .collect();
-        let mut part: Vec<usize> = order
-            .iter()
-            .copied()
-            .filter(|row| part.contains(row))
-            .collect();
+            .flat_map(|rows| rows.iter().step_by(CLASS_WISE_SHARE));
+        let mut part: Vec<usize> = part.copied().collect();
         part.shuffle(&mut seed.stream("em.part", 0));
         let part: Vec<&[usize]> = part.chunks(BATCH).collect();
 
         let all: Vec<usize> = (0..canvas.rows()).collect();
         let pictures = canvas.pictures(&all);
-        let network = self
-            .surrogate
-            .build(&canvas.samples(&pictures), seed.derive("em.init", 0))?;
-        let mut sgd = Sgd::new(network.params(), 0.9)
-            .weight_decay(5e-4)
-            .clip_norm(Some(5.0));
+        let samples = canvas.samples(&pictures);
+        let network = fresh(self.surrogate, &samples, seed.derive("em.init", 0))?;
+        let mut learner = Learner::new(network, Some(CLIP))?;
+        let state = work.begin(self, target, seed, observer);
+        let begun = go_on(state.as_ref(), &mut canvas, &learner)?;
         let updates = (LEARNING * batches.len() as f64).round().max(1.0) as usize;
-        let mut turn = batches.iter().cycle();
+        let mut turn = batches.iter().cycle().skip(begun * updates % batches.len());
         observer.stage(self.name(), self.sweeps as u64);
-        for sweep in 0..self.sweeps {
-            observer.check()?;
+        for sweep in begun..self.sweeps {
             for rows in turn.by_ref().take(updates) {
                 let (x, labels) = (canvas.pictures(rows), canvas.labels(rows));
-                learn(
-                    &*network,
-                    &mut sgd,
-                    x,
-                    canvas.shape(rows.len()),
-                    &labels,
-                    RATE,
-                )?;
+                learner.learn(x, canvas.shape(rows.len()), &labels, RATE)?;
             }
             if self.class_wise {
-                self.sweep_classes(&mut canvas, &*network, &part, &members)?;
+                self.sweep_classes(&mut canvas, learner.network(), (&part, &members), observer)?;
             } else {
-                self.sweep(&mut canvas, &*network, &batches)?;
+                self.sweep(&mut canvas, learner.network(), &batches, observer)?;
             }
             let pictures = canvas.pictures(&all);
-            let answers = Evaluation::new(&*network, &canvas.samples(&pictures), &Silent)?;
+            let answers = Evaluation::new(learner.network(), &canvas.samples(&pictures), &Silent)?;
             let mistakes = 1.0 - answers.accuracy().unwrap_or(0.0);
             observer.progress(sweep as u64 + 1);
             observer.note(&format!(
@@ -182,6 +188,7 @@ impl Attack for Em {
             if mistakes <= STOP {
                 return Ok(canvas.finish());
             }
+            work.save(sweep + 1, || parts(&canvas, &learner))?;
         }
         observer.note(&format!(
             "not converged: more than {} % mistakes after {} sweeps",

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Attack, Budget, Perturbation, Target};
+use super::{Attack, Budget, Perturbation, Target, WorkFile};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -81,7 +82,17 @@ impl Attack for Lsp {
         Budget::L2(self.radius)
     }
 
-    fn perturb(&self, target: &Target<'_>, seed: Seed, _: &dyn Observer) -> Result<Perturbation> {
+    fn settings(&self) -> Value {
+        json!({ "cell": CELL, "separation": SEPARATION, "class_wise": self.class_wise })
+    }
+
+    fn perturb_resumably(
+        &self,
+        target: &Target<'_>,
+        seed: Seed,
+        _: &mut WorkFile,
+        _: &dyn Observer,
+    ) -> Result<Perturbation> {
         let (height, width) = (target.height, target.width);
         let cells = (height.div_ceil(CELL), width.div_ceil(CELL));
         let vertices = vertices(target.classes, cells.0 * cells.1 * 3, seed)?;

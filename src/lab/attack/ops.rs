@@ -6,10 +6,11 @@
 use std::collections::BTreeSet;
 
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Attack, Budget, Perturbation, Target};
+use super::{Attack, Budget, Perturbation, Target, WorkFile};
 use crate::observe::Observer;
-use crate::{Result, Seed};
+use crate::{Error, Result, Seed};
 
 /// Corners of the colour cube.
 const CORNERS: usize = 8;
@@ -32,7 +33,27 @@ impl Attack for Ops {
         Budget::L0(1)
     }
 
-    fn perturb(&self, target: &Target<'_>, _: Seed, _: &dyn Observer) -> Result<Perturbation> {
+    fn settings(&self) -> Value {
+        json!({ "class_wise": true, "least_deviation": LEAST_DEVIATION })
+    }
+
+    fn perturb_resumably(
+        &self,
+        target: &Target<'_>,
+        _: Seed,
+        _: &mut WorkFile,
+        _: &dyn Observer,
+    ) -> Result<Perturbation> {
+        let room = target.height * target.width * CORNERS;
+        if room < target.classes {
+            return Err(Error::Settings {
+                name: "attack",
+                problem: format!(
+                    "ops has {room} marks in such pictures, not {}",
+                    target.classes
+                ),
+            });
+        }
         let mut taken = BTreeSet::new();
         let marks: Vec<Mark> = (0..target.classes)
             .map(|class| {

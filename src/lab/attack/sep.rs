@@ -3,13 +3,13 @@
 //! As TAP, but the pictures are moved against many states of one training at once, early ones included, so that the
 //! perturbation holds for networks that it never saw. They are moved towards the class half of the classes on.
 
-use safetensors::SafeTensors;
+use serde_json::{Value, json};
 
-use super::surrogate::{BATCH, Canvas, pixel_gradient};
-use super::{Attack, Budget, Perturbation, Scale, Target};
+use super::surrogate::{BATCH, Canvas, describe, fresh, parts_of, pixel_gradient, restore};
+use super::{Attack, Budget, Perturbation, Scale, Target, WorkFile};
 use crate::observe::Observer;
-use crate::zoo::{Architecture, Recipe, train_watched};
-use crate::{Error, Result, Seed};
+use crate::zoo::{Architecture, Recipe, Samples, train_watched};
+use crate::{Result, Seed};
 
 /// Steps on each picture.
 const STEPS: usize = 30;
@@ -25,7 +25,7 @@ pub struct Sep {
     pub surrogate: Architecture,
     /// How it is trained.
     pub recipe: Recipe,
-    /// States of the training that are looked at, evenly spaced.
+    /// States of the training that are looked at, evenly spaced, its end among them.
     pub states: usize,
 }
 
@@ -46,6 +46,32 @@ impl Sep {
             states,
         }
     }
+
+    /// States of one training, the last among them.
+    fn states(
+        &self,
+        samples: &Samples<'_>,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Vec<u8>>> {
+        let every = (self.recipe.epochs / self.states).max(1);
+        let mut states = Vec::new();
+        let trained = train_watched(
+            samples,
+            self.surrogate,
+            &self.recipe,
+            seed.derive("sep.surrogate", 0),
+            &mut |epochs, params| {
+                if epochs % every == 0 && states.len() + 1 < self.states {
+                    states.push(parts_of(params)?);
+                }
+                Ok(())
+            },
+            observer,
+        )?;
+        states.push(parts_of(trained.classifier.params())?);
+        Ok(states)
+    }
 }
 
 impl Attack for Sep {
@@ -57,34 +83,49 @@ impl Attack for Sep {
         Budget::Linf(self.radius)
     }
 
-    fn perturb(
+    fn settings(&self) -> Value {
+        json!({
+            "surrogate": describe(self.surrogate, &self.recipe),
+            "states": self.states,
+            "steps": STEPS,
+            "step": STEP * self.radius,
+            "batch": BATCH,
+            "loss": "cross-entropy",
+            "aim": "the class half of the classes on",
+        })
+    }
+
+    fn perturb_resumably(
         &self,
         target: &Target<'_>,
         seed: Seed,
+        work: &mut WorkFile,
         observer: &dyn Observer,
     ) -> Result<Perturbation> {
         let mut canvas = Canvas::new(target, self.radius);
         let rows: Vec<usize> = (0..canvas.rows()).collect();
         let clean = canvas.pictures(&rows);
-        let every = (self.recipe.epochs / self.states).max(1);
-        let mut states = Vec::new();
-        let network = train_watched(
-            &canvas.samples(&clean),
-            self.surrogate,
-            &self.recipe,
-            seed.derive("sep.surrogate", 0),
-            &mut |epochs, params| {
-                if epochs % every == 0 {
-                    states.push(params.to_safetensors(("epochs", epochs.to_string()))?);
-                }
-                Ok(())
-            },
-            observer,
-        )?
-        .classifier;
-        let half = (target.classes / 2).max(1) as u32;
+        let samples = canvas.samples(&clean);
+        let network = fresh(self.surrogate, &samples, seed)?;
+        let state = work.begin(self, target, seed, observer);
+        let (states, begun) = match state {
+            None => (self.states(&samples, seed, observer)?, 0),
+            Some(mut state) => {
+                let states = state.parts.split_off(state.parts.len().min(1));
+                canvas.restore(state.parts.first().map_or(&[][..], Vec::as_slice));
+                (states, state.done)
+            }
+        };
+        let parts = |canvas: &Canvas<'_>| {
+            let states = states.iter().cloned();
+            Ok([canvas.to_part()].into_iter().chain(states).collect())
+        };
+        if begun == 0 {
+            work.save_now(0, || parts(&canvas))?;
+        }
+        let half = (target.classes / 2).max(1);
         observer.stage(self.name(), STEPS as u64);
-        for step in 0..STEPS {
+        for step in begun..STEPS {
             let mut sum = vec![0.0f32; clean.len()];
             for state in &states {
                 restore(state, network.params())?;
@@ -92,11 +133,7 @@ impl Attack for Sep {
                 let sums = sum.chunks_mut(BATCH * target.image_len());
                 for (rows, sum) in batches.zip(sums) {
                     observer.check()?;
-                    let aims: Vec<u32> = canvas
-                        .labels(rows)
-                        .iter()
-                        .map(|label| (label + half) % target.classes as u32)
-                        .collect();
+                    let aims = target.aims(rows, half);
                     let x = canvas.pictures(rows);
                     let gradient = pixel_gradient(&*network, x, canvas.shape(rows.len()), &aims)?;
                     sum.iter_mut().zip(gradient).for_each(|(s, g)| *s += g);
@@ -104,22 +141,8 @@ impl Attack for Sep {
             }
             canvas.descend(&rows, &sum, (STEP * self.radius) as f32);
             observer.progress(step as u64 + 1);
+            work.save(step + 1, || parts(&canvas))?;
         }
         Ok(canvas.finish())
-    }
-}
-
-/// Puts a state of the training back into the network.
-fn restore(state: &[u8], params: &crate::nn::params::Params) -> Result<()> {
-    let problem = match SafeTensors::deserialize(state) {
-        Ok(file) => params.load(&file).err(),
-        Err(error) => Some(error.to_string()),
-    };
-    match problem {
-        None => Ok(()),
-        Some(problem) => Err(Error::Numeric {
-            stage: "sep",
-            problem,
-        }),
     }
 }

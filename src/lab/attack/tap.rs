@@ -5,16 +5,20 @@
 //!
 //! Views are shifted by whole pixels here, by fractions in the original.
 
-use super::surrogate::{BATCH, Canvas, Views, pixel_gradient};
-use super::{Attack, Budget, Perturbation, Scale, Target};
+use serde_json::{Value, json};
+
+use super::surrogate::{
+    BATCH, Canvas, Views, describe, failed, fresh, parts_of, pixel_gradient, restore,
+};
+use super::{Attack, Budget, Perturbation, Scale, Target, WorkFile};
 use crate::observe::Observer;
 use crate::zoo::{Architecture, Recipe, train};
 use crate::{Result, Seed};
 
-/// All steps together, in budgets, where there are fewer than the paper's 250 of 0.05 budgets.
-const REACH: f64 = 2.5;
-/// Longest step, in budgets.
+/// The paper's step, in budgets, which it takes 250 times.
 const STEP: f64 = 0.05;
+/// How far all steps together reach at least, in budgets: few of them must be longer.
+const REACH: f64 = 2.5;
 
 /// The attack, with one restart.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +50,11 @@ impl Tap {
             sweeps,
         }
     }
+
+    /// Step of the perturbation, in [0, 1] pixel units.
+    fn step(&self) -> f64 {
+        self.radius * (REACH / self.sweeps as f64).max(STEP)
+    }
 }
 
 impl Attack for Tap {
@@ -57,42 +66,65 @@ impl Attack for Tap {
         Budget::Linf(self.radius)
     }
 
-    fn perturb(
+    fn settings(&self) -> Value {
+        json!({
+            "surrogate": describe(self.surrogate, &self.recipe),
+            "restarts": 1,
+            "sweeps": self.sweeps,
+            "step": self.step(),
+            "batch": BATCH,
+            "aim": "the next class",
+            "views": Views::describe(),
+        })
+    }
+
+    fn perturb_resumably(
         &self,
         target: &Target<'_>,
         seed: Seed,
+        work: &mut WorkFile,
         observer: &dyn Observer,
     ) -> Result<Perturbation> {
         let mut canvas = Canvas::new(target, self.radius);
         let rows: Vec<usize> = (0..canvas.rows()).collect();
         let clean = canvas.pictures(&rows);
-        let network = train(
-            &canvas.samples(&clean),
-            self.surrogate,
-            &self.recipe,
-            seed.derive("tap.surrogate", 0),
-            observer,
-        )?
-        .classifier;
-        canvas.start_normal(&rows, seed, "tap.start");
-        let step = (self.radius * (REACH / self.sweeps as f64).max(STEP)) as f32;
+        let samples = canvas.samples(&clean);
+        let state = work.begin(self, target, seed, observer);
+        let (network, begun) = match state {
+            None => {
+                let seed = seed.derive("tap.surrogate", 0);
+                let trained = train(&samples, self.surrogate, &self.recipe, seed, observer)?;
+                (trained.classifier, 0)
+            }
+            Some(state) => {
+                let [_, network] = &state.parts[..] else {
+                    return Err(failed("the work file lacks a part"));
+                };
+                let blank = fresh(self.surrogate, &samples, seed)?;
+                restore(network, blank.params())?;
+                canvas.restore(&state.parts[0]);
+                (blank, state.done)
+            }
+        };
+        let parts = |canvas: &Canvas<'_>| Ok(vec![canvas.to_part(), parts_of(network.params())?]);
+        if begun == 0 {
+            canvas.start_normal(&rows, seed, "tap.start");
+            work.save_now(0, || parts(&canvas))?;
+        }
         let size = (target.height, target.width);
         observer.stage(self.name(), self.sweeps as u64);
-        for sweep in 0..self.sweeps {
+        for sweep in begun..self.sweeps {
             let seed = seed.derive("tap.sweep", sweep as u64);
             for rows in rows.chunks(BATCH) {
                 observer.check()?;
-                let aims: Vec<u32> = canvas
-                    .labels(rows)
-                    .iter()
-                    .map(|label| (label + 1) % target.classes as u32)
-                    .collect();
+                let aims = target.aims(rows, 1);
                 let views = Views::draw(rows, size, seed, "tap.view");
                 let shown = views.show(&canvas.pictures(rows));
                 let gradient = pixel_gradient(&*network, shown, canvas.shape(rows.len()), &aims)?;
-                canvas.descend(rows, &views.pull_back(&gradient), step);
+                canvas.descend(rows, &views.pull_back(&gradient), self.step() as f32);
             }
             observer.progress(sweep as u64 + 1);
+            work.save(sweep + 1, || parts(&canvas))?;
         }
         Ok(canvas.finish())
     }

@@ -5,12 +5,23 @@
 
 use std::f64::consts::{FRAC_2_PI, PI};
 
+use serde_json::{Value, json};
+
 /// Dense layers, each with an error function behind it; no linear read-out follows.
 const LAYERS: usize = 5;
 /// Variance of the weights, times the fan-in.
 const WEIGHT_VARIANCE: f64 = 1.76;
 /// Variance of the biases.
 const BIAS_VARIANCE: f64 = 0.18;
+
+/// What it is the kernel of, for people.
+pub(super) fn describe() -> Value {
+    json!({
+        "layers": format!("{LAYERS} of dense and error function"),
+        "weight_variance": WEIGHT_VARIANCE,
+        "bias_variance": BIAS_VARIANCE,
+    })
+}
 
 /// A value and its derivatives in the product, the first and the second square.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -140,6 +151,37 @@ mod tests {
             for (exact, numeric) in jet.slope.iter().zip(numeric) {
                 assert!((exact - numeric).abs() < 1e-6, "{jet:?} {numeric:?}");
             }
+        }
+    }
+
+    /// The mean of `f(u) f(v)` over a normal pair of variances `a`, `b` and covariance `k`, by the trapezoid rule.
+    fn mean_product(k: f64, a: f64, b: f64, f: impl Fn(f64) -> f64) -> f64 {
+        let (steps, reach) = (400, 8.0);
+        let width = 2.0 * reach / f64::from(steps);
+        let rest = (b - k * k / a).sqrt();
+        let mut sum = 0.0;
+        for i in 0..=steps {
+            for j in 0..=steps {
+                let (x, y) = (f64::from(i) * width - reach, f64::from(j) * width - reach);
+                let (u, v) = (a.sqrt() * x, k / a.sqrt() * x + rest * y);
+                sum += f(u) * f(v) * (-(x * x + y * y) / 2.0).exp();
+            }
+        }
+        sum * width * width / (2.0 * PI)
+    }
+
+    #[test]
+    fn one_layer_is_the_mean_over_random_networks() {
+        let erf = statrs::function::erf::erf;
+        let slope = |u: f64| 2.0 / PI.sqrt() * (-u * u).exp();
+        for [k, a, b] in [[0.3, 0.9, 0.5], [-0.4, 0.6, 1.1], [0.0, 0.2, 0.2]] {
+            let cross = Jet::variable(k, 0);
+            let (first, second) = (1.0 + 2.0 * a, 1.0 + 2.0 * b);
+            let scale = Jet::variable(first * second, 1);
+            let covariance = arcsine(cross.scaled(2.0), scale);
+            assert!((covariance.value - mean_product(k, a, b, erf)).abs() < 1e-9);
+            // Price's theorem: its slope in the covariance is the mean product of the derivatives.
+            assert!((covariance.slope[0] - mean_product(k, a, b, slope)).abs() < 1e-9);
         }
     }
 }

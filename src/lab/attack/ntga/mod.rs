@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use faer::{Mat, Side};
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
+use serde_json::{Value, json};
 
-use super::{Attack, Budget, Perturbation, Target};
+use super::{Attack, Budget, Perturbation, Target, WorkFile};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 use kernel::tangent;
@@ -49,10 +50,23 @@ impl Attack for Ntga {
         Budget::Linf(self.radius)
     }
 
-    fn perturb(
+    fn settings(&self) -> Value {
+        json!({
+            "kernel": kernel::describe(),
+            "block": BLOCK,
+            "held_out": HELD_OUT,
+            "ridge": RIDGE,
+            "time": TIME,
+            "steps": STEPS,
+            "step": REACH * self.radius / STEPS as f64,
+        })
+    }
+
+    fn perturb_resumably(
         &self,
         target: &Target<'_>,
         seed: Seed,
+        _: &mut WorkFile,
         observer: &dyn Observer,
     ) -> Result<Perturbation> {
         // Blocks are spread over the threads; a product split among them would round by their number.

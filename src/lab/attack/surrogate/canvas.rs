@@ -120,6 +120,18 @@ impl<'a> Canvas<'a> {
         }
     }
 
+    /// The perturbation, for a work file.
+    pub(in super::super) fn to_part(&self) -> Vec<u8> {
+        self.delta.iter().flat_map(|v| v.to_le_bytes()).collect()
+    }
+
+    /// Back to what [`Canvas::to_part`] gave.
+    pub(in super::super) fn restore(&mut self, part: &[u8]) {
+        for (value, bytes) in self.delta.iter_mut().zip(part.as_chunks().0) {
+            *value = f32::from_le_bytes(*bytes);
+        }
+    }
+
     pub(in super::super) fn finish(self) -> Perturbation {
         Perturbation {
             height: self.target.height,

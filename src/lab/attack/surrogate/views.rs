@@ -33,6 +33,11 @@ impl Views {
         }
     }
 
+    /// Which views there are, for people.
+    pub(in super::super) fn describe() -> String {
+        format!("{AUGMENT:?}")
+    }
+
     /// What the views show of `pictures`, `[rows, height, width, 3]`.
     pub(in super::super) fn show(&self, pictures: &[f32]) -> Vec<f32> {
         self.carry(pictures, |shown, picture, at, from| {

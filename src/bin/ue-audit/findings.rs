@@ -1,0 +1,113 @@
+//! A scan's findings with the data that they are about, for the commands that act on them.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use ue_audit::data::{
+    Dataset, Limits, Reader, RowMap, TRUTH_FILE, check_target, load, read_truth, write_truth,
+};
+use ue_audit::report::{Report, SCHEMA};
+use ue_audit::settings::Settings;
+use ue_audit::{Error, Result};
+
+use crate::args::{CopyArgs, SourceArgs};
+use crate::progress::Console;
+use crate::source;
+
+/// A drop that is about to be copied.
+pub(crate) struct Drop {
+    pub(crate) reader: Box<dyn Reader>,
+    pub(crate) dataset: Dataset,
+    /// Under which it was read.
+    pub(crate) limits: Limits,
+    /// What a scan said of it, if one was asked.
+    report: Option<Report>,
+}
+
+impl Drop {
+    /// Reads the data, all rows or those that the scan with this `report` saw. What can be refused is refused at once.
+    pub(crate) fn open(
+        args: &SourceArgs,
+        report: Option<&Path>,
+        copy: &CopyArgs,
+        mut settings: Settings,
+        console: &Console,
+    ) -> anyhow::Result<Self> {
+        let found = report.map(read_report).transpose()?;
+        settings.max_images = None;
+        if let Some(report) = &found {
+            // The fingerprint is of the rows as the scan saw them.
+            settings.max_images = report.settings.max_images;
+            settings.limits = report.settings.limits;
+        }
+        source::use_threads(&settings)?;
+        let reader = source::reader(args, &settings)?;
+        check_target(&*reader, &copy.out, copy.force)?;
+        let dataset = load(&*reader, &source::load_options(&settings), console)?;
+        if let (Some(found), Some(path)) = (&found, report) {
+            ensure!(
+                dataset.fingerprint == found.data.fingerprint,
+                "{} is not a report on {}: the fingerprints of the data differ; scan it again",
+                path.display(),
+                args.path.display()
+            );
+        }
+        Ok(Self {
+            reader,
+            dataset,
+            limits: settings.limits,
+            report: found,
+        })
+    }
+
+    /// Ids of the flagged rows.
+    pub(crate) fn flagged(&self) -> BTreeSet<&str> {
+        let reports = self.report.iter();
+        reports
+            .flat_map(|report| &report.flagged)
+            .map(String::as_str)
+            .collect()
+    }
+
+    /// Tells of rows on which the scan has no word.
+    pub(crate) fn tell_unjudged(&self, console: &Console) {
+        let Some(Report { data, .. }) = &self.report else {
+            return;
+        };
+        if data.skipped + data.unreadable > 0 {
+            console.say(&format!(
+                "{} rows that were not scanned and {} that could not be read are not judged: they are in the copy \
+                 wherever they could be copied",
+                data.skipped, data.unreadable
+            ));
+        }
+    }
+
+    /// Where rows are numbered, dropping some renames others, and so does another way to store a picture: a truth in the
+    /// source would name the wrong ones in the copy.
+    pub(crate) fn carry_truth(&self, copy: &Path, new_ids: &RowMap) -> Result<()> {
+        let truth = self.reader.tree().root().join(TRUTH_FILE);
+        if !truth.is_file() {
+            return Ok(());
+        }
+        let truth = read_truth(&truth, self.dataset.rows.iter().map(|row| row.id.as_str()))?;
+        let kept = new_ids.iter().zip(truth);
+        let kept = kept.filter_map(|(id, poisoned)| Some((id.as_deref()?, poisoned)));
+        write_truth(&copy.join(TRUTH_FILE), kept)
+    }
+}
+
+/// The results.json of a scan.
+pub(crate) fn read_report(path: &Path) -> anyhow::Result<Report> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let report: Report = serde_json::from_str(&text)
+        .with_context(|| format!("{} is not the results.json of a scan", path.display()))?;
+    ensure!(
+        report.schema == SCHEMA,
+        "{}: schema {} is not {SCHEMA}; scan again with this version",
+        path.display(),
+        report.schema
+    );
+    Ok(report)
+}

@@ -1,0 +1,63 @@
+//! `ue-audit reproduce`: the experiments of the papers at a stated scale, resumable cell by cell.
+
+use anyhow::anyhow;
+use ue_audit::decide::gate::Gate;
+use ue_audit::lab::attack::{Options, named};
+use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
+use ue_audit::settings::Config;
+
+use crate::args::{Experiment, Global, ReproduceArgs, word};
+use crate::progress::Console;
+use crate::{exit, output, source};
+
+pub(crate) fn run(
+    args: &ReproduceArgs,
+    global: &Global,
+    console: &Console,
+) -> anyhow::Result<Gate> {
+    let settings = global.settings(Config::default())?;
+    let options = Options {
+        budget: None,
+        surrogate: args.surrogate,
+        scale: word(&args.scale).map_err(|error| anyhow!("--scale {}: {error}", args.scale))?,
+    };
+    let attacks = match args.attack.is_empty() {
+        true => Poisons::all(args.class_wise),
+        false => args.attack.clone(),
+    };
+    for attack in &attacks {
+        named(attack, options)?;
+    }
+    source::use_threads(&settings)?;
+    let grounds = Grounds::new(
+        &args.out,
+        &args.source,
+        args.rows.get(),
+        settings.seed,
+        settings.limits,
+        console,
+    )?;
+    let mut trouble = Ok(());
+    let mut tell = |line: &str| {
+        if let Err(error) = output::stdout(line) {
+            trouble = Err(error);
+        }
+    };
+    let poisons = Poisons::new(&grounds, &attacks, options);
+    let mut table = reproduce(&poisons, grounds.home(), console, &mut tell)?;
+    if args.experiment == Experiment::Table9 {
+        let grid = (&attacks[..], &args.ratio[..]);
+        let training = (args.model, args.epochs.map(|epochs| epochs.get()));
+        let table9 = Table9::new(&grounds, &args.test, grid, training, console)?;
+        table = reproduce(&table9, grounds.home(), console, &mut tell)?;
+    }
+    trouble?;
+    console.rest();
+    if !console.is_quiet() {
+        output::stdout(&table)?;
+    }
+    Ok(exit::done(format!(
+        "all cells are finished; see {}",
+        args.out.display()
+    )))
+}

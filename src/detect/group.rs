@@ -1,0 +1,188 @@
+//! Groups: rows that differ from the rest of the drop in the same way, found by a self-trained linear discriminant
+//! (Fisher 1936).
+//!
+//! A perturbation leaves several traces in a row: its noise floor rises, its texture changes, it matches the pattern of
+//! its class. Each trace overlaps with what natural pictures show; together they do not. Nobody says which rows carry, so
+//! the direction is learnt from the rows that stand out most in one trace, then from those that stand out in that
+//! direction, and so on. On natural pictures this ends on a slope, on carrying rows in two heaps with a gap between them.
+
+use rayon::prelude::*;
+
+use super::View;
+use super::discriminant::Profile;
+use crate::Result;
+use crate::mixture::{Anchor, Mixture};
+use crate::stats::quantiles;
+
+/// Shares of the rows that self-training starts from: the unknown share of the poison is near one of them.
+const STARTS: [f64; 5] = [0.004, 0.03, 0.2, 0.5, 0.85];
+/// Most refinements...
+const ROUNDS: usize = 8;
+/// ...fewer where all probabilities together move by less than this.
+const SETTLED: f64 = 0.1;
+/// A group lies this many deviations of the rest from the rest: clean photographs, split in two at will, stay below 5.
+const SEPARATION: f64 = 5.5;
+/// Expected share of rows, among the group's, whose side is open: it is 0.1 and more where a slope was split, and below
+/// 0.03 where there is a gap.
+const DOUBT: f64 = 0.05;
+/// A group has at least this many rows: a picture and its copies are alike as well.
+const LEAST: f64 = 8.0;
+/// Groups that share this much of their rows are one.
+const ALIKE: f64 = 0.95;
+/// A class of which a larger share is in the group has no rest to differ from: what sets it apart may be honest content.
+const WHOLE: f64 = 0.97;
+
+/// Rows that stand apart from the rest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Group {
+    /// Distance of each row from the rest, in deviations of the rest.
+    pub scores: Vec<f64>,
+    /// Probability of each row to be in the group.
+    pub members: Vec<f64>,
+}
+
+/// All groups that self-training finds from the `traces` of the rows, each in each of the `profiles`.
+pub(super) fn find(
+    profiles: &[Profile],
+    traces: &[&View],
+    labels: &[u32],
+    classes: usize,
+) -> Result<Vec<Group>> {
+    let mut starts = Vec::new();
+    for trace in traces {
+        let limits = quantiles(&trace.scores, &STARTS.map(|share| 1.0 - share));
+        for limit in limits {
+            let carries: Vec<f64> = trace
+                .scores
+                .iter()
+                .map(|&score| f64::from(u8::from(score > limit)))
+                .collect();
+            starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
+        }
+    }
+    let groups: Vec<Option<Group>> = starts
+        .into_par_iter()
+        .map(|(profile, carries)| {
+            let group = refine(profile, carries, labels, classes)?;
+            Ok(stands_apart(group, labels, classes))
+        })
+        .collect::<Result<_>>()?;
+    let mut distinct: Vec<Group> = Vec::new();
+    for group in groups.into_iter().flatten() {
+        if !distinct.iter().any(|known| alike(known, &group)) {
+            distinct.push(group);
+        }
+    }
+    Ok(distinct)
+}
+
+/// Whether two groups are all but the same rows.
+fn alike(one: &Group, other: &Group) -> bool {
+    let pairs = || one.members.iter().zip(&other.members);
+    let both: f64 = pairs().map(|(a, b)| a.min(*b)).sum();
+    let either: f64 = pairs().map(|(a, b)| a.max(*b)).sum();
+    both >= ALIKE * either
+}
+
+/// Trains a discriminant on the rows that carry, and says anew which rows carry, until it has settled.
+fn refine(
+    profile: &Profile,
+    mut carries: Vec<f64>,
+    labels: &[u32],
+    classes: usize,
+) -> Result<(Group, Mixture)> {
+    let mut rounds = ROUNDS;
+    loop {
+        let scores = profile.scores(&carries)?;
+        let mixture = Mixture::fit(&scores, labels, classes, Anchor::FAR);
+        let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
+        let members: Vec<f64> = scores.iter().zip(labels).map(posterior).collect();
+        let moves = members.iter().zip(&carries).map(|(a, b)| (a - b).abs());
+        rounds -= 1;
+        if rounds == 0 || moves.sum::<f64>() < SETTLED {
+            return Ok((Group { scores, members }, mixture));
+        }
+        carries = members;
+    }
+}
+
+/// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
+fn stands_apart(
+    (mut group, mixture): (Group, Mixture),
+    labels: &[u32],
+    classes: usize,
+) -> Option<Group> {
+    let total: f64 = group.members.iter().sum();
+    let open: f64 = group.members.iter().map(|p| p * (1.0 - p)).sum();
+    if mixture.separation() < SEPARATION || open > DOUBT * total {
+        return None;
+    }
+    let mut inside = vec![(0f64, 0f64); classes];
+    for (&p, &label) in group.members.iter().zip(labels) {
+        let (members, rows) = &mut inside[label as usize];
+        *members += p;
+        *rows += 1.0;
+    }
+    for (p, &label) in group.members.iter_mut().zip(labels) {
+        let (members, rows) = inside[label as usize];
+        if members > WHOLE * rows {
+            *p = 0.0;
+        }
+    }
+    (group.members.iter().sum::<f64>() >= LEAST).then_some(group)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::linalg::Rows;
+    use super::*;
+    use rand_distr::{Distribution, StandardNormal};
+
+    const ROWS: usize = 2000;
+    const DIM: usize = 12;
+
+    /// Normal rows; those that `carries` names are moved in four features, the first of which is the trace.
+    fn found(carries: impl Fn(usize) -> bool, move_by: f32) -> Vec<Group> {
+        let rng = &mut crate::Seed(4).stream("group", 0);
+        let mut values: Vec<f32> = (0..ROWS * DIM)
+            .map(|_| StandardNormal.sample(rng))
+            .collect();
+        for i in (0..ROWS).filter(|&i| carries(i)) {
+            values[i * DIM..i * DIM + 4]
+                .iter_mut()
+                .for_each(|v| *v += move_by);
+        }
+        let labels: Vec<u32> = (0..ROWS as u32).map(|i| i % 4).collect();
+        let rows = Rows { values, dim: DIM };
+        let trace = View {
+            name: "trace",
+            scores: (0..ROWS).map(|i| f64::from(rows.row(i)[0])).collect(),
+            null: Vec::new(),
+        };
+        find(&[Profile::new(rows)], &[&trace], &labels, 4).unwrap()
+    }
+
+    #[test]
+    fn rows_that_overlap_in_each_trace_stand_apart_in_all_together() {
+        for every in [50, 5] {
+            let groups = found(|i| i % every == 0, 4.0);
+            assert!(!groups.is_empty(), "{every}");
+            for group in groups {
+                let wrong = (0..ROWS).filter(|&i| (group.members[i] > 0.5) != (i % every == 0));
+                assert!(wrong.count() <= 2 + ROWS / every / 50, "{every}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_slope_has_no_gap() {
+        assert!(found(|_| false, 0.0).is_empty());
+        assert!(found(|i| i % 5 == 0, 1.0).is_empty());
+    }
+
+    #[test]
+    fn a_class_as_a_whole_is_no_group() {
+        assert!(found(|i| i % 4 == 1, 5.0).is_empty());
+    }
+}

@@ -1,0 +1,162 @@
+//! View `pixel`: does the row show a full colour in the very place where its class does and others do not?
+//!
+//! - Looks at: pixels whose every channel is empty or full, place by place; how much more often the class shows that
+//!   colour there than the others, in rows of the other folds.
+//! - Catches: one-pixel shortcuts, down to a few rows a class.
+//! - Misses: everything else. Honest backgrounds are full colours too, but in many classes and over areas.
+//! - Source: measured here; the shortcut is from Wu et al., ICLR 2023.
+
+use rand::RngExt;
+
+use super::View;
+use crate::Seed;
+
+/// Parts of the rows; a row is scored by counts of the others.
+const FOLDS: usize = 5;
+/// Wrong labels drawn for each row.
+const WRONG_LABELS: usize = 4;
+/// A channel this near to its end is empty or full.
+const SLACK: u8 = 2;
+/// Log ratio of rates that honest content reaches.
+const HONEST: f64 = 2.0;
+/// Scores a unit of log ratio beyond it.
+const SCALE: f64 = 4.0;
+/// Log likelihood ratio at which a rate is believed.
+const BELIEVED: f64 = 4.0;
+
+/// Evidence of each row of `pixels`, `[n, size]` with three channels a pixel; zero where there is none.
+pub(super) fn view(pixels: &[u8], size: usize, labels: &[u32], classes: usize, seed: Seed) -> View {
+    let shown: Vec<Vec<usize>> = pixels.chunks_exact(size).map(corners).collect();
+    let mut scores = vec![0.0; labels.len()];
+    let mut null = vec![0.0; labels.len() * WRONG_LABELS];
+    for fold in 0..FOLDS {
+        let training = (0..labels.len()).filter(|i| i % FOLDS != fold);
+        let counts = Counts::of(training, &shown, labels, size / 3 * 8, classes);
+        for i in (fold..labels.len()).step_by(FOLDS) {
+            let own = labels[i] as usize;
+            scores[i] = counts.score(&shown[i], own);
+            let rng = &mut seed.stream("wrong pixels", i as u64);
+            for slot in &mut null[i * WRONG_LABELS..(i + 1) * WRONG_LABELS] {
+                *slot = counts.score(&shown[i], (own + rng.random_range(1..classes)) % classes);
+            }
+        }
+    }
+    View {
+        name: "pixel",
+        scores,
+        null,
+    }
+}
+
+/// The full colours of a picture: eight times the place, plus the colour.
+fn corners(row: &[u8]) -> Vec<usize> {
+    let corner = |(place, pixel): (usize, &[u8])| {
+        let mut colour = 0;
+        for (channel, &value) in pixel.iter().enumerate() {
+            match value {
+                v if v <= SLACK => {}
+                v if v >= u8::MAX - SLACK => colour |= 1 << channel,
+                _ => return None,
+            }
+        }
+        Some(place * 8 + colour)
+    };
+    row.chunks_exact(3).enumerate().filter_map(corner).collect()
+}
+
+/// How many rows of each class show each full colour in each place.
+struct Counts {
+    shown: Vec<u32>,
+    rows: Vec<u32>,
+}
+
+impl Counts {
+    fn of(
+        training: impl Iterator<Item = usize>,
+        shown: &[Vec<usize>],
+        labels: &[u32],
+        kinds: usize,
+        classes: usize,
+    ) -> Self {
+        let mut counts = Self {
+            shown: vec![0; kinds * classes],
+            rows: vec![0; classes],
+        };
+        for i in training {
+            let class = labels[i] as usize;
+            counts.rows[class] += 1;
+            for &kind in &shown[i] {
+                counts.shown[kind * classes + class] += 1;
+            }
+        }
+        counts
+    }
+
+    /// The most telling of the `kinds` that a row of `class` shows.
+    fn score(&self, kinds: &[usize], class: usize) -> f64 {
+        let classes = self.rows.len();
+        let all: u32 = self.rows.iter().sum();
+        let telling = |&kind: &usize| {
+            let counts = &self.shown[kind * classes..(kind + 1) * classes];
+            let inside = (counts[class], self.rows[class]);
+            let shown: u32 = counts.iter().sum();
+            excess(inside, (shown - inside.0, all - inside.1))
+        };
+        kinds.iter().map(telling).fold(0.0, f64::max)
+    }
+}
+
+/// How much more often something is shown by one group than by another, `(shown, rows)` each: the log ratio of the rates
+/// as far as it can be believed, beyond what honest content reaches.
+fn excess(one: (u32, u32), other: (u32, u32)) -> f64 {
+    let [(a, n), (b, m)] = [one, other].map(|(k, n)| (f64::from(k), f64::from(n)));
+    let ratio = ((a + 0.5) / (n + 1.0) / ((b + 0.5) / (m + 1.0))).ln();
+    let together = (a + b) / (n + m);
+    let term = |seen: f64, expected: f64| {
+        if seen > 0.0 {
+            seen * (seen / expected).ln()
+        } else {
+            0.0
+        }
+    };
+    let likelihood = term(a, n * together)
+        + term(b, m * together)
+        + term(n - a, n * (1.0 - together))
+        + term(m - b, m * (1.0 - together));
+    SCALE * (ratio * (1.0 - (-likelihood / BELIEVED).exp()) - HONEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: usize = 16 * 3;
+
+    /// Grey pictures of two classes; every `every`-th row of class 1 has a red pixel in place 5.
+    fn rows(n: usize, every: usize) -> (Vec<u8>, Vec<u32>) {
+        let labels: Vec<u32> = (0..n).map(|i| (i % 2) as u32).collect();
+        let mut pixels = vec![100; n * SIZE];
+        for i in (1..n).step_by(2).filter(|i| (i / 2) % every == 0) {
+            pixels[i * SIZE + 15..][..3].copy_from_slice(&[255, 0, 0]);
+        }
+        (pixels, labels)
+    }
+
+    #[test]
+    fn a_shared_pixel_speaks_for_the_rows_that_have_it_and_no_other() {
+        let (pixels, labels) = rows(1000, 10);
+        let view = view(&pixels, SIZE, &labels, 2, Seed(0));
+        for (i, score) in view.scores.iter().enumerate() {
+            let has = i % 2 == 1 && (i / 2) % 10 == 0;
+            assert_eq!(*score > 1.0, has, "{i} {score}");
+        }
+        assert!(view.null.iter().all(|score| *score <= 0.0));
+    }
+
+    #[test]
+    fn a_colour_that_both_classes_show_says_nothing() {
+        assert!(excess((50, 500), (45, 500)) < 0.0);
+        assert!(excess((1, 500), (0, 500)) < 0.0, "one row is no rate");
+        assert!(excess((10, 500), (0, 4500)) > 1.0);
+    }
+}

@@ -1,0 +1,81 @@
+//! What the cells of an experiment share: the clean rows, and where the poisons lie.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::{Dataset, Edit, Limits, LoadOptions, load, open, rewrite};
+use crate::observe::Observer;
+use crate::{Result, Seed};
+
+/// The clean rows of an experiment, and its folder.
+#[derive(Clone, Debug)]
+pub struct Grounds {
+    home: PathBuf,
+    clean: PathBuf,
+    data: Dataset,
+    seed: Seed,
+    limits: Limits,
+}
+
+impl Grounds {
+    /// The first `rows` rows of `source`, of which a copy is kept in `home`.
+    ///
+    /// # Errors
+    /// Those of reading and writing.
+    pub fn new(
+        home: &Path,
+        source: &Path,
+        rows: usize,
+        seed: Seed,
+        limits: Limits,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let clean = home.join(format!("clean-{rows}"));
+        if !clean.exists() {
+            let reader = open(source, "auto", &limits)?;
+            let mut edit = |row| Ok(if row < rows { Edit::Keep } else { Edit::Drop });
+            rewrite(&*reader, &clean, false, &mut edit, observer)?;
+        }
+        let options = LoadOptions {
+            limits,
+            max_rows: None,
+        };
+        Ok(Self {
+            data: load(&*open(&clean, "auto", &limits)?, &options, observer)?,
+            home: home.into(),
+            clean,
+            seed,
+            limits,
+        })
+    }
+
+    /// The folder of the experiment.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The copy of the clean rows.
+    pub fn clean(&self) -> &Path {
+        &self.clean
+    }
+
+    /// The clean rows.
+    pub fn data(&self) -> &Dataset {
+        &self.data
+    }
+
+    /// Fixes all randomness.
+    pub fn seed(&self) -> Seed {
+        self.seed
+    }
+
+    /// Caps on each row.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Where all rows lie, poisoned by an attack.
+    pub fn poisoned(&self, attack: &str) -> PathBuf {
+        let name = format!("{attack}-{}-seed{}", self.data.rows.len(), self.seed.0);
+        self.home.join("poisons").join(name)
+    }
+}

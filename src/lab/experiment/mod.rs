@@ -1,0 +1,87 @@
+//! Experiments: grids of cells that are run one by one, kept in a store, and shown as a table.
+//!
+//! An experiment that was stopped goes on where it was; a table is a pure function of the finished cells.
+
+mod grounds;
+mod poisons;
+mod store;
+mod table9;
+
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use grounds::Grounds;
+pub use poisons::{Making, Poisons};
+pub use store::{Line, Store};
+pub use table9::{Mixture, Table9};
+
+use crate::data::write_atomic;
+use crate::observe::Observer;
+use crate::{Error, Result};
+
+/// A grid.
+pub trait Experiment {
+    /// Everything that the outcome of one run depends on.
+    type Cell: Clone + PartialEq + Serialize + DeserializeOwned;
+    /// What is measured.
+    type Outcome: Serialize + DeserializeOwned;
+
+    /// Its name: that of its store and its table.
+    const NAME: &'static str;
+
+    /// All cells, in the order in which they are run.
+    fn cells(&self) -> Vec<Self::Cell>;
+
+    /// Runs a cell.
+    ///
+    /// # Errors
+    /// Whatever stops it; nothing is then stored.
+    fn run(&self, cell: &Self::Cell, observer: &dyn Observer) -> Result<Self::Outcome>;
+
+    /// False where a finished cell has left files that are no longer there, so that it has to be run again.
+    fn is_there(&self, _: &Self::Cell) -> bool {
+        true
+    }
+
+    /// The finished cells as a table in Markdown; `outcome` gives what came out of a cell.
+    fn table(&self, outcome: &dyn Fn(&Self::Cell) -> Option<Self::Outcome>) -> String;
+}
+
+/// Runs the cells that are not in the store yet, `{home}/{NAME}.jsonl`, and writes the table, `{home}/{NAME}.md`. `tell` gets
+/// the line of each cell as soon as it is finished.
+///
+/// # Errors
+/// Of the first cell that fails, and those of the store.
+pub fn reproduce<E: Experiment>(
+    experiment: &E,
+    home: &Path,
+    observer: &dyn Observer,
+    tell: &mut dyn FnMut(&str),
+) -> Result<String>
+where
+    E::Outcome: Clone,
+{
+    std::fs::create_dir_all(home).map_err(Error::io(home))?;
+    let mut store = Store::<E::Cell, E::Outcome>::open(&home.join(format!("{}.jsonl", E::NAME)))?;
+    for cell in experiment.cells() {
+        observer.check()?;
+        if store.get(&cell).is_some() && experiment.is_there(&cell) {
+            continue;
+        }
+        let outcome = experiment.run(&cell, observer)?;
+        tell(&store.append(cell, outcome)?);
+    }
+    let table = experiment.table(&|cell| store.get(cell).cloned());
+    write_atomic(&home.join(format!("{}.md", E::NAME)), table.as_bytes())?;
+    Ok(table)
+}
+
+/// A table in Markdown.
+fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
+    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let rule = vec!["---".to_owned(); head.len()];
+    let rows = rows.iter().map(|cells| line(cells));
+    [line(head), line(&rule)].into_iter().chain(rows).collect()
+}

@@ -1,0 +1,56 @@
+//! The picture sheet of a poison: clean, poisoned, and the difference magnified.
+
+use image::Rgb;
+
+use crate::Result;
+use crate::report::panels::{Strip, amplified, draw, panel};
+
+/// Strips in a column.
+const ROWS: usize = 10;
+const RED: Rgb<u8> = Rgb([200, 30, 30]);
+
+/// The rows that a sheet shows of labelled ones: each class in turn, as many of each as there is room for.
+pub(super) fn rows_to_show(labels: &[u32]) -> Vec<usize> {
+    let mut seen = std::collections::BTreeMap::new();
+    let mut ranked: Vec<(usize, u32, usize)> = labels
+        .iter()
+        .enumerate()
+        .map(|(row, &label)| {
+            let rank = seen.entry(label).or_insert(0);
+            *rank += 1;
+            (*rank, label, row)
+        })
+        .collect();
+    ranked.sort_unstable();
+    ranked.truncate(2 * ROWS);
+    ranked.into_iter().map(|(_, _, row)| row).collect()
+}
+
+/// The bytes of the sheet, a PNG, of pictures of `size` before and after.
+pub(super) fn render(pairs: &[(Vec<u8>, Vec<u8>)], size: (usize, usize)) -> Result<Vec<u8>> {
+    let strip = |(clean, poisoned): &(Vec<u8>, Vec<u8>)| {
+        let levels = clean.iter().zip(poisoned);
+        let change = levels.map(|(&old, &new)| (f32::from(new) - f32::from(old)) / 255.0);
+        let change = amplified(&change.collect::<Vec<_>>());
+        Strip {
+            colour: RED,
+            panels: [clean, poisoned, &change]
+                .map(|rgb| panel(size, rgb))
+                .into(),
+        }
+    };
+    let strips: Vec<Strip> = pairs.iter().map(strip).collect();
+    let (left, right) = strips.split_at(strips.len().min(ROWS));
+    draw([left, right], size)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_class_is_shown_before_any_is_shown_twice() {
+        assert_eq!(rows_to_show(&[1, 1, 0, 1, 0]), [2, 0, 4, 1, 3]);
+        assert_eq!(rows_to_show(&[0; 50]).len(), 2 * ROWS);
+    }
+}

@@ -1,0 +1,167 @@
+//! PURIFY: pictures without the perturbation that makes them unlearnable, before anyone trains on them.
+//!
+//! A method that looks at one picture at a time takes it at its stored size. One that learns from the drop works on the
+//! pixel block, and only where the block holds the pictures as stored: pictures of one size with sides up to 32.
+
+mod bdr;
+mod gray;
+mod jpeg;
+mod kept;
+mod lfu;
+mod two_stage;
+mod vae;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::data::{Dataset, Image};
+use crate::dvae::DvaeConfig;
+use crate::observe::Observer;
+use crate::settings::Preset;
+use crate::{Error, Result, Seed};
+
+pub use bdr::Bdr;
+pub use gray::Gray;
+pub use jpeg::Jpeg;
+pub use kept::discard;
+pub use lfu::{Lfu, Projection};
+pub use two_stage::{Steps, TwoStage};
+pub use vae::Vae;
+
+/// A way to purify a drop.
+pub trait Purifier {
+    /// Its name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// All that may change its result, the seed and the data apart.
+    fn settings(&self) -> serde_json::Value;
+
+    /// Learns what there is to learn from the readable rows of `data`.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] where the data or the settings do not suit the method, [`Error::Checkpoint`] where
+    /// [`Job::keep`] holds something else, [`Error::Numeric`] if a training fails, [`Error::Interrupted`].
+    fn purify(&self, data: &Dataset, job: Job<'_>) -> Result<Cure>;
+}
+
+/// What a purification is given beside the data.
+#[derive(Clone, Copy)]
+pub struct Job<'a> {
+    /// The seed of all randomness.
+    pub seed: Seed,
+    /// A folder of its own in which finished work is kept, so that a purification that was stopped goes on from there;
+    /// made when there is something to keep.
+    pub keep: Option<&'a Path>,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+/// A picture to its pure form.
+pub type PictureCure = Box<dyn Fn(&Image) -> Result<Image>>;
+
+/// What gives each picture its pure form.
+pub enum Cure {
+    /// A picture at a time, at its stored size.
+    Picture(PictureCure),
+    /// All readable rows at once, `[readable, height, width, 3]`.
+    Block(Vec<u8>),
+}
+
+impl Cure {
+    /// The pure form of readable row `k` of `data`, whose picture as stored is `stored`.
+    ///
+    /// # Errors
+    /// If a codec refuses.
+    pub fn image(&self, data: &Dataset, k: usize, stored: &Image) -> Result<Image> {
+        match self {
+            Self::Picture(purify) => purify(stored),
+            Self::Block(pixels) => {
+                let size = data.height * data.width * 3;
+                Ok(Image {
+                    height: data.height,
+                    width: data.width,
+                    rgb: pixels[k * size..(k + 1) * size].to_vec(),
+                })
+            }
+        }
+    }
+}
+
+/// A method by name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Two stages of the D-VAE.
+    #[default]
+    Dvae,
+    /// The rate-constrained VAE without a second decoder.
+    Vae,
+    /// JPEG at a low quality.
+    Jpeg,
+    /// Grey.
+    Gray,
+    /// Fewer bits.
+    Bdr,
+    /// The most predictive linear directions taken out.
+    Lfu,
+}
+
+impl Method {
+    /// The method with its published settings; `preset` is the size of the networks of those that train one, `rate` their
+    /// last rate limit, nats per latent position.
+    pub fn build(self, preset: Preset, rate: f64) -> Box<dyn Purifier> {
+        let network = match preset {
+            Preset::Fast => DvaeConfig::fast(),
+            Preset::Paper => DvaeConfig::paper(),
+        };
+        match self {
+            Self::Dvae => Box::new(TwoStage {
+                rates: [TwoStage::FIRST_RATE, rate],
+                ..TwoStage::new(network)
+            }),
+            Self::Vae => Box::new(Vae::new(DvaeConfig {
+                kld_limit: rate,
+                ..network
+            })),
+            Self::Jpeg => Box::new(Jpeg::default()),
+            Self::Gray => Box::new(Gray),
+            Self::Bdr => Box::new(Bdr::default()),
+            Self::Lfu => Box::new(Lfu::default()),
+        }
+    }
+}
+
+/// Refuses data whose block is not what is stored: its detail is gone, and writing it back would shrink the pictures.
+fn require_stored_size(data: &Dataset, method: &str) -> Result<()> {
+    if data.resized == 0 {
+        return Ok(());
+    }
+    Err(Error::Settings {
+        name: "--method",
+        problem: format!(
+            "{method} learns from pictures of one size with sides up to 32, and {} of {} are not; jpeg, gray and bdr take \
+             any size",
+            data.resized,
+            data.readable().len()
+        ),
+    })
+}
+
+/// [0, 1] to bytes as the published code does it: clipped, then truncated.
+fn truncated(value: f32) -> u8 {
+    (value.clamp(0.0, 1.0) * 255.0) as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_survive_the_way_to_reals_and_back() {
+        for byte in 0..=255u8 {
+            assert_eq!(truncated(f32::from(byte) / 255.0), byte);
+        }
+        assert_eq!([truncated(-1.0), truncated(2.0)], [0, 255]);
+    }
+}

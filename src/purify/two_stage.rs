@@ -1,0 +1,200 @@
+//! Two stages of the D-VAE (Algorithm 1 of the paper, as its published code runs it).
+//!
+//! A first model with a small rate limit takes most of the perturbation: x1 = x0 - p0, in bytes. A second one, fitted
+//! afresh to x1 with a larger limit, takes what is left, x2 = x1 - p1, kept in floats, and reconstructs that: x3. The
+//! latent is sampled at every inference, as there; the seed makes it the same each time. Bytes are truncated, as there.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::kept::fitted;
+use super::{Cure, Job, Purifier, require_stored_size, truncated};
+use crate::data::Dataset;
+use crate::dvae::{DvaeConfig, Latent};
+use crate::{Error, Result};
+
+/// The method with its switches.
+#[derive(Clone, Debug)]
+pub struct TwoStage {
+    /// Network and training of both stages; its own rate limit is not used.
+    pub network: DvaeConfig,
+    /// Rate limits of the two stages, nats per latent position.
+    pub rates: [f64; 2],
+    /// What is done.
+    pub steps: Steps,
+}
+
+/// The parts of the method that the ablation (Table 7) takes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Steps {
+    /// Subtracts what the first model finds. Without it x1 is x0.
+    pub first_stage: bool,
+    /// Subtracts what the second model finds in x1. Without it x2 is x1.
+    pub second_inference: bool,
+    /// Fits a second model. Without it the result is x1.
+    pub second_stage: bool,
+    /// Reconstructs x2. Without it the result is x2, in bytes.
+    pub third_inference: bool,
+}
+
+impl Steps {
+    /// The whole method.
+    pub const ALL: Self = Self {
+        first_stage: true,
+        second_inference: true,
+        second_stage: true,
+        third_inference: true,
+    };
+
+    /// The variants of Table 7, numbered from 1: without the first stage, without the second inference, without the
+    /// second stage, without the third inference, and 5, of which the published code does not say what it is: here one
+    /// model and one inference, the reconstruction of x0 under the second rate limit. `None` for other numbers.
+    pub fn variant(number: usize) -> Option<Self> {
+        let all = Self::ALL;
+        Some(match number {
+            1 => Self {
+                first_stage: false,
+                ..all
+            },
+            2 => Self {
+                second_inference: false,
+                ..all
+            },
+            3 => Self {
+                second_stage: false,
+                ..all
+            },
+            4 => Self {
+                third_inference: false,
+                ..all
+            },
+            5 => Self {
+                first_stage: false,
+                second_inference: false,
+                ..all
+            },
+            _ => return None,
+        })
+    }
+
+    /// # Errors
+    /// [`Error::Settings`] where a stage has nothing to do, or all have not.
+    fn validate(self) -> Result<()> {
+        let idle = self.second_stage && !self.second_inference && !self.third_inference;
+        if idle || !(self.first_stage || self.second_stage) {
+            return Err(Error::Settings {
+                name: "steps",
+                problem: "a stage is left without an inference, or none is left".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl TwoStage {
+    /// The published rate limit of the first stage.
+    pub const FIRST_RATE: f64 = 1.0;
+    /// The published rate limit of the second stage on CIFAR-10.
+    pub const SECOND_RATE: f64 = 3.0;
+
+    /// The whole method with the published rate limits.
+    pub fn new(network: DvaeConfig) -> Self {
+        Self {
+            network,
+            rates: [Self::FIRST_RATE, Self::SECOND_RATE],
+            steps: Steps::ALL,
+        }
+    }
+
+    fn stage(&self, number: usize) -> DvaeConfig {
+        DvaeConfig {
+            kld_limit: self.rates[number],
+            perturbation_decoder: true,
+            ..self.network.clone()
+        }
+    }
+
+    /// x1, `[readable, height, width, 3]`.
+    fn first(&self, data: &Dataset, job: Job<'_>) -> Result<Vec<u8>> {
+        if !self.steps.first_stage {
+            return Ok(data.pixels().to_vec());
+        }
+        let seed = job.seed.derive("purify.stage", 1);
+        let model = fitted("stage-1", data, &self.stage(0), seed, job)?;
+        let latent = Latent::Sampled(job.seed.derive("purify.latent", 1));
+        let mut x1 = Vec::with_capacity(data.pixels().len());
+        model.apply_batches(data, latent, job.observer, |batch| {
+            let bytes = &data.pixels()[x1.len()..];
+            let less = bytes.iter().zip(&batch.perturbation);
+            x1.extend(less.map(|(&x, p)| truncated(f32::from(x) / 255.0 - p)));
+            Ok(())
+        })?;
+        Ok(x1)
+    }
+
+    /// x3 from x1, which `data` holds.
+    fn second(&self, data: &Dataset, job: Job<'_>) -> Result<Vec<u8>> {
+        let seed = job.seed.derive("purify.stage", 2);
+        let model = fitted("stage-2", data, &self.stage(1), seed, job)?;
+        let [latent, again] =
+            [2, 3].map(|index| Latent::Sampled(job.seed.derive("purify.latent", index)));
+        let labels = data.labels();
+        let mut x3 = Vec::with_capacity(data.pixels().len());
+        model.apply_batches(data, latent, job.observer, |batch| {
+            let x1 = data.pixels()[x3.len()..].iter();
+            let x1 = x1.map(|&byte| f32::from(byte) / 255.0);
+            if !self.steps.second_inference {
+                // The inference that was to give p1 already gives the reconstruction of x1.
+                x3.extend(batch.reconstruction.into_iter().map(truncated));
+                return Ok(());
+            }
+            let less = x1.zip(&batch.perturbation);
+            let x2: Vec<f32> = less.map(|(x, p)| (x - p).clamp(0.0, 1.0)).collect();
+            if !self.steps.third_inference {
+                x3.extend(x2.into_iter().map(truncated));
+                return Ok(());
+            }
+            let (first, labels) = (batch.rows.start, &labels[batch.rows]);
+            let parts = model.apply_reals(&x2, labels, again, first)?;
+            x3.extend(parts.reconstruction.into_iter().map(truncated));
+            Ok(())
+        })?;
+        Ok(x3)
+    }
+}
+
+impl Purifier for TwoStage {
+    fn name(&self) -> &'static str {
+        "dvae"
+    }
+
+    fn settings(&self) -> serde_json::Value {
+        json!({
+            "stages": [self.stage(0), self.stage(1)],
+            "steps": self.steps,
+            "latent": "sampled",
+            "bytes": "truncated",
+        })
+    }
+
+    fn purify(&self, data: &Dataset, job: Job<'_>) -> Result<Cure> {
+        require_stored_size(data, self.name())?;
+        self.steps.validate()?;
+        // Both before the first is fitted.
+        self.stage(0).validate()?;
+        self.stage(1).validate()?;
+        let x1 = self.first(data, job)?;
+        if !self.steps.second_stage {
+            return Ok(Cure::Block(x1));
+        }
+        let cleaner = Dataset::from_pixels(
+            "stage-1",
+            "the drop after the first stage",
+            data.class_names.clone(),
+            (data.height, data.width),
+            x1,
+            &data.labels(),
+        );
+        Ok(Cure::Block(self.second(&cleaner, job)?))
+    }
+}

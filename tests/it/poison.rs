@@ -1,0 +1,159 @@
+//! Poisoned copies through the library: budgets, stored perturbations, experiments.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use ue_audit::data::{Limits, open};
+use ue_audit::lab::attack::{
+    Attack, Budget, Options, Perturbation, Storage, Stored, Target, WorkFile, named,
+};
+use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
+use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, Summary, sheet_beside};
+use ue_audit::observe::{Observer, Silent};
+use ue_audit::zoo::Architecture;
+use ue_audit::{Error, Result, Seed};
+
+use crate::cli::{ends, ue_audit};
+use crate::support;
+
+/// Claims one bound and breaks it in the last row.
+struct Breaks;
+
+impl Attack for Breaks {
+    fn name(&self) -> &'static str {
+        "breaks"
+    }
+    fn budget(&self) -> Budget {
+        Budget::Linf(0.02)
+    }
+    fn settings(&self) -> Value {
+        json!({})
+    }
+    fn perturb_resumably(
+        &self,
+        target: &Target<'_>,
+        _: Seed,
+        _: &mut WorkFile,
+        _: &dyn Observer,
+    ) -> Result<Perturbation> {
+        let mut values = vec![0.02; target.pixels.len()];
+        *values.last_mut().unwrap() = -0.03;
+        Ok(Perturbation {
+            height: target.height,
+            width: target.width,
+            values,
+            converged: true,
+        })
+    }
+}
+
+fn write(home: &Path, means: Means<'_>, ratio: f64, out: &str) -> Result<Summary> {
+    let reader = open(&home.join("data"), "auto", &Limits::default())?;
+    let poison = Poison {
+        means,
+        ratio,
+        seed: Seed(3),
+        storage: Storage::Round,
+        options: &Value::Null,
+        limits: Limits::default(),
+    };
+    poison.write(&*reader, &home.join(out), false, &Silent)
+}
+
+#[test]
+fn an_attack_that_breaks_its_budget_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 8, 2);
+    let outcome = write(home.path(), Means::Attack(&Breaks), 1.0, "out");
+    assert!(matches!(outcome, Err(Error::Numeric { .. })), "{outcome:?}");
+    assert!(!home.path().join("out").exists());
+}
+
+#[test]
+fn a_stored_perturbation_poisons_as_its_attack_did() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 40, 2);
+    let lsp = named("lsp", Options::default()).unwrap();
+    let made = write(home.path(), Means::Attack(&*lsp), 1.0, "made").unwrap();
+    let stored = Stored::read(&home.path().join("made").join(PERTURBATION_FILE)).unwrap();
+    assert_eq!(stored.budget, Budget::L2(1.0));
+    let again = write(home.path(), Means::Stored(&stored), 1.0, "again").unwrap();
+    assert_eq!(made, again);
+    let rows = |out: &str| support::loaded(&home.path().join(out)).pixels().to_vec();
+    assert_eq!(rows("made"), rows("again"));
+    assert_eq!(support::loaded(&home.path().join("made")).rows.len(), 40);
+    let part = write(home.path(), Means::Stored(&stored), 0.25, "part").unwrap();
+    assert_eq!((part.rows, part.poisoned), (40, 10));
+    let part = Stored::read(&home.path().join("part").join(PERTURBATION_FILE)).unwrap();
+    let outcome = write(home.path(), Means::Stored(&part), 0.5, "more");
+    assert!(
+        matches!(outcome, Err(Error::Settings { .. })),
+        "{outcome:?}"
+    );
+    let png = std::fs::read(sheet_beside(&home.path().join("made"))).unwrap();
+    assert!(image::load_from_memory(&png).unwrap().width() > 500);
+}
+
+#[test]
+fn the_command_line_applies_what_is_stored() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 40, 2);
+    let poison = ["poison", "data", "--ratio", "0.5"];
+    let made = ["--attack", "ar", "--seed", "2", "--out", "made"];
+    ends(ue_audit(home.path()).args(poison).args(made), 0);
+    let stored = [
+        "--perturbation",
+        "made/perturbation.safetensors",
+        "--out",
+        "stored",
+    ];
+    ends(ue_audit(home.path()).args(poison).args(stored), 0);
+    let read = |out: &str, name: &str| std::fs::read(home.path().join(out).join(name)).unwrap();
+    assert_eq!(read("made", "truth.csv"), read("stored", "truth.csv"));
+    for args in [
+        &["--out", "x"][..],
+        &[
+            "--attack",
+            "ar",
+            "--perturbation",
+            "made/perturbation.safetensors",
+            "--out",
+            "x",
+        ],
+        &["--perturbation", "made/truth.csv", "--out", "x"],
+    ] {
+        ends(ue_audit(home.path()).args(poison).args(args), 2);
+        assert!(!home.path().join("x").exists());
+    }
+}
+
+#[test]
+fn experiments_run_each_cell_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, out) = (home.path().join("data"), home.path().join("lab"));
+    support::small_image_folder(&data, 40, 2);
+    let limits = Limits::default();
+    let grounds = Grounds::new(&out, &data, 30, Seed(1), limits, &Silent).unwrap();
+    assert_eq!(grounds.data().rows.len(), 30);
+    let attacks = ["lsp", "ops"].map(String::from);
+    let poisons = Poisons::new(&grounds, &attacks, Options::default());
+    let mut told = 0;
+    let mut tell = |_: &str| told += 1;
+    let first = reproduce(&poisons, &out, &Silent, &mut tell).unwrap();
+    let second = reproduce(&poisons, &out, &Silent, &mut tell).unwrap();
+    assert_eq!(first, second);
+    std::fs::remove_dir_all(grounds.poisoned("ops")).unwrap();
+    reproduce(&poisons, &out, &Silent, &mut tell).unwrap();
+    assert_eq!(told, 3);
+
+    let grid = (&attacks[..1], &[0.5, 1.0][..]);
+    let training = (Architecture::Small, Some(1));
+    let table9 = Table9::new(&grounds, &data, grid, training, &Silent).unwrap();
+    let mut told = 0;
+    let mut tell = |_: &str| told += 1;
+    let table = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
+    let again = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
+    assert_eq!((told, &table), (3, &again));
+    let row = table.lines().last().unwrap();
+    assert!(row.starts_with("| lsp | ") && !row.contains("-"), "{row}");
+}

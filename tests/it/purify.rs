@@ -1,0 +1,164 @@
+//! The methods of `purify` that train: what was stopped goes on to the same bytes, and each step does what it says.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ue_audit::data::Dataset;
+use ue_audit::dvae::DvaeConfig;
+use ue_audit::observe::{Observer, Silent};
+use ue_audit::purify::{Cure, Job, Purifier, Steps, TwoStage, Vae, discard};
+use ue_audit::{Error, Seed, demo};
+
+use crate::copies::files;
+
+/// A D-VAE that trains in a second.
+fn tiny() -> DvaeConfig {
+    DvaeConfig {
+        widths: [4, 4],
+        latent: 4,
+        epochs: 2,
+        batch: 8,
+        ..DvaeConfig::fast()
+    }
+}
+
+fn block(
+    purifier: &dyn Purifier,
+    data: &Dataset,
+    keep: Option<&Path>,
+) -> ue_audit::Result<Vec<u8>> {
+    let job = Job {
+        seed: Seed(5),
+        keep,
+        observer: &Silent,
+    };
+    match purifier.purify(data, job)? {
+        Cure::Block(pixels) => Ok(pixels),
+        Cure::Picture(_) => panic!("a block was expected"),
+    }
+}
+
+/// Interrupts once so many steps of all stages together are done.
+struct Until {
+    left: AtomicUsize,
+}
+
+impl Observer for Until {
+    fn stage(&self, _: &str, _: u64) {}
+    fn progress(&self, _: u64) {
+        let less = |left: usize| Some(left.saturating_sub(1));
+        let _ = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+    fn note(&self, _: &str) {}
+    fn interrupted(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[test]
+fn what_is_stopped_anywhere_goes_on_to_the_same_bytes() {
+    let data = demo::dataset(40, Seed(1));
+    let method = TwoStage::new(tiny());
+    let whole = block(&method, &data, None).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let keep = home.path().join("work");
+    // 10 steps of the first stage, its use, 10 steps of the second, its use: five moments before, between and after.
+    let mut kept = Vec::new();
+    for steps in [1, 6, 12, 3, 11] {
+        let job = Job {
+            seed: Seed(5),
+            keep: Some(&keep),
+            observer: &Until {
+                left: AtomicUsize::new(steps),
+            },
+        };
+        let stopped = method.purify(&data, job);
+        assert!(
+            matches!(stopped, Err(Error::Interrupted)),
+            "after {steps} steps"
+        );
+        kept.push(files(home.path()).len());
+    }
+    assert_eq!(kept, [0, 0, 1, 1, 2]);
+    assert!(block(&method, &data, Some(&keep)).unwrap() == whole);
+    discard(&keep).unwrap();
+    assert!(!keep.exists());
+}
+
+#[test]
+fn what_another_purification_has_kept_is_refused() {
+    let data = demo::dataset(20, Seed(1));
+    let home = tempfile::tempdir().unwrap();
+    let method = Vae::new(tiny());
+    block(&method, &data, Some(home.path())).unwrap();
+    let other = Vae::new(DvaeConfig {
+        kld_limit: 2.0,
+        ..tiny()
+    });
+    let refused = block(&other, &data, Some(home.path()));
+    assert!(matches!(refused, Err(Error::Checkpoint { .. })));
+    let refused = block(&method, &demo::dataset(20, Seed(2)), Some(home.path()));
+    assert!(matches!(refused, Err(Error::Checkpoint { .. })));
+    fs::write(home.path().join("mine"), "mine").unwrap();
+    discard(home.path()).unwrap();
+    assert_eq!(files(home.path()).len(), 1, "only what was kept is removed");
+}
+
+/// Each variant of the ablation differs from the whole method and from the others, and does what its name says.
+#[test]
+fn ablations_leave_out_what_they_say() {
+    let data = demo::dataset(24, Seed(1));
+    let run = |steps| {
+        let method = TwoStage {
+            steps,
+            ..TwoStage::new(tiny())
+        };
+        block(&method, &data, None)
+    };
+    let variants: Vec<Steps> = (1..=5)
+        .map(|number| Steps::variant(number).unwrap())
+        .collect();
+    assert!(Steps::variant(0).is_none() && Steps::variant(6).is_none());
+    let mut all: Vec<Vec<u8>> = variants.iter().map(|&steps| run(steps).unwrap()).collect();
+    all.push(run(Steps::ALL).unwrap());
+    for (i, a) in all.iter().enumerate() {
+        for b in &all[..i] {
+            assert!(a != b, "variant {i} is another");
+        }
+    }
+    let idle = Steps {
+        second_inference: false,
+        third_inference: false,
+        ..Steps::ALL
+    };
+    assert!(matches!(run(idle), Err(Error::Settings { .. })));
+}
+
+/// The hand-over between the stages, by hand: x1 is the truncation of x0 - p0, and the second model starts afresh.
+#[test]
+fn the_first_stage_subtracts_and_truncates() {
+    use ue_audit::dvae::{Dvae, Latent};
+    let data = demo::dataset(24, Seed(1));
+    let home = tempfile::tempdir().unwrap();
+    let first = TwoStage {
+        steps: Steps::variant(3).unwrap(),
+        ..TwoStage::new(tiny())
+    };
+    let x1 = block(&first, &data, Some(home.path())).unwrap();
+    block(&TwoStage::new(tiny()), &data, Some(home.path())).unwrap();
+    let [one, two] = ["stage-1", "stage-2"]
+        .map(|name| Dvae::load(&home.path().join(name).with_extension("safetensors")).unwrap());
+    assert_eq!(
+        [&one, &two].map(|model| model.config().kld_limit),
+        [1.0, 3.0]
+    );
+    assert_ne!(one.provenance().seed, two.provenance().seed);
+    let latent = Latent::Sampled(Seed(5).derive("purify.latent", 1));
+    let parts = one.apply(&data, latent, &Silent).unwrap();
+    let by_hand = data.pixels().iter().zip(&parts.perturbation);
+    let by_hand = by_hand.map(|(&x, p)| ((f32::from(x) / 255.0 - p).clamp(0.0, 1.0) * 255.0) as u8);
+    assert!(by_hand.eq(x1));
+}
