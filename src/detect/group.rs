@@ -21,10 +21,10 @@ const ROUNDS: usize = 8;
 /// ...fewer where all probabilities together move by less than this.
 const SETTLED: f64 = 0.1;
 /// A group lies this many deviations of the rest from the rest: clean photographs, split in two at will, stay below 5.
-const SEPARATION: f64 = 5.5;
-/// Expected share of rows, among the group's, whose side is open: it is 0.1 and more where a slope was split, and below
-/// 0.03 where there is a gap.
-const DOUBT: f64 = 0.05;
+const SEPARATION: f64 = 6.5;
+/// Expected share of rows, among the group's, whose side is open: it is about 0.1 and more where a slope was split, and
+/// below this where there is a gap.
+const DOUBT: f64 = 0.03;
 /// A group has at least this many rows: a picture and its copies are alike as well.
 const LEAST: f64 = 8.0;
 /// Groups that share this much of their rows are one.

@@ -98,7 +98,7 @@ pub fn collect(
         texture::view(&texture::features(&visible)?, &labels, classes, seed)
     })?);
     done(1)?;
-    let pixel = pixel::view(data.pixels(), image, &labels, classes, seed);
+    let pixel = pixel::view(data.pixels(), size, &labels, classes, seed);
     done(2)?;
     let of_place = |name, pictures: Vec<f32>| -> Result<(View, Option<Whole>)> {
         let spectrum = Spectrum::new(pictures, size)?;
