@@ -2,11 +2,12 @@
 
 use super::{RowDecision, Severity};
 
-/// Flags the most probable rows, as many as keep the false-discovery rate.
+/// Flags the most probable rows, as many as keep the false-discovery rate, of those more likely to carry than not.
 pub(super) fn rows(scores: &[f64], posteriors: &[f64], fdr: f64) -> Vec<RowDecision> {
     let q_values = q_values(scores, posteriors);
     let row = |((&score, &p), q_value): ((&f64, &f64), f64)| {
-        let flagged = q_value <= fdr;
+        // The mean leaves room for rows that are all but surely clean: those are not flagged to fill it.
+        let flagged = q_value <= fdr && p > 0.5;
         RowDecision {
             flagged,
             poison_score: poison_score(score, p, flagged),

@@ -73,8 +73,9 @@ pub(super) fn matched(
     Ok(matched)
 }
 
-/// Row numbers of each fold; every class is spread evenly.
-fn folds(labels: &[u32], classes: usize, seed: Seed) -> Vec<Vec<usize>> {
+/// Row numbers of each fold, drawn at random so that no order of the drop can gather rows in one; every class is spread
+/// evenly.
+pub(super) fn folds(labels: &[u32], classes: usize, seed: Seed) -> Vec<Vec<usize>> {
     let mut members = vec![Vec::new(); FOLDS];
     let mut next = 0;
     for class in 0..classes {

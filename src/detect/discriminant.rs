@@ -5,28 +5,28 @@ use faer::Mat;
 use super::linalg::{Factor, Rows};
 use crate::Result;
 
-/// Parts of the rows; a row is scored by a discriminant of the others.
-const FOLDS: usize = 5;
 /// Added to the variance of each feature, in units of about its own.
 const PENALTY: f32 = 0.01;
 
 /// Features of the rows, and what all discriminants of them share.
 pub(super) struct Profile {
     rows: Rows,
+    /// Row numbers of each part; a row is scored by a discriminant of the others.
+    folds: Vec<Vec<usize>>,
     /// Second moments of each part.
     grams: Vec<Mat<f32>>,
 }
 
 impl Profile {
-    /// Of features of about unit variance.
-    pub(super) fn new(rows: Rows) -> Self {
-        let gram = |fold: usize| {
-            let members: Vec<usize> = (fold..rows.len()).step_by(FOLDS).collect();
-            rows.select(&members).gram()
-        };
+    /// Of features of about unit variance, in the parts `folds`.
+    pub(super) fn new(rows: Rows, folds: Vec<Vec<usize>>) -> Self {
         Self {
-            grams: (0..FOLDS).map(gram).collect(),
+            grams: folds
+                .iter()
+                .map(|members| rows.select(members).gram())
+                .collect(),
             rows,
+            folds,
         }
     }
 
@@ -34,9 +34,9 @@ impl Profile {
     /// within the two sides.
     pub(super) fn scores(&self, carries: &[f64]) -> Result<Vec<f64>> {
         let mut scores = vec![0.0; self.rows.len()];
-        for fold in 0..FOLDS {
+        for (fold, members) in self.folds.iter().enumerate() {
             let direction = self.without(fold, carries)?;
-            for i in (fold..self.rows.len()).step_by(FOLDS) {
+            for &i in members {
                 scores[i] = direction.score(self.rows.row(i));
             }
         }
@@ -48,7 +48,7 @@ impl Profile {
         let dim = self.rows.dim;
         let (mut one, mut rest) = (vec![0f64; dim], vec![0f64; dim]);
         let (mut weight, mut n) = (0f64, 0f64);
-        for i in (0..self.rows.len()).filter(|i| i % FOLDS != left_out) {
+        for i in others(&self.folds, left_out) {
             let p = carries[i];
             weight += p;
             n += 1.0;
@@ -84,6 +84,15 @@ impl Profile {
             weights,
         })
     }
+}
+
+/// Rows of all folds but one, fold by fold.
+pub(super) fn others(folds: &[Vec<usize>], left_out: usize) -> impl Iterator<Item = usize> {
+    let others = folds
+        .iter()
+        .enumerate()
+        .filter(move |(k, _)| *k != left_out);
+    others.flat_map(|(_, members)| members.iter().copied())
 }
 
 /// A direction, and where the rest lies on it.

@@ -160,7 +160,8 @@ mod tests {
             scores: (0..ROWS).map(|i| f64::from(rows.row(i)[0])).collect(),
             null: Vec::new(),
         };
-        find(&[Profile::new(rows)], &[&trace], &labels, 4).unwrap()
+        let folds = super::super::crossfit::folds(&labels, 4, crate::Seed(0));
+        find(&[Profile::new(rows, folds)], &[&trace], &labels, 4).unwrap()
     }
 
     #[test]

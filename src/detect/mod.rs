@@ -120,8 +120,9 @@ pub fn collect(
     wholes.extend(whole);
     done(4)?;
 
+    let folds = crossfit::folds(&labels, classes, seed);
     let labelled = [&template, &residual, &texture, &pixel];
-    let profiles = profiles(&labelled, &levels, &left_over, &textures)?;
+    let profiles = profiles(&labelled, &levels, &left_over, &textures, &folds)?;
     let traces = [&energy, &floor, &template, &residual, &texture, &pixel];
     let groups = group::find(&profiles, &traces, &labels, classes)?;
     let (mut linked, mut unlinked) = (Vec::new(), Vec::new());
@@ -149,6 +150,7 @@ fn profiles(
     levels: &Rows,
     left_over: &View,
     textures: &Rows,
+    folds: &[Vec<usize>],
 ) -> Result<[Profile; 2]> {
     let loudness = Rows {
         values: (0..levels.len())
@@ -172,10 +174,11 @@ fn profiles(
                     .flat_map(move |part| part.row(i).iter().copied()),
             )
         };
-        Profile::new(Rows {
+        let rows = Rows {
             values: (0..loudness.len()).flat_map(row).collect(),
             dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
-        })
+        };
+        Profile::new(rows, folds.to_vec())
     };
     Ok([join(&[&loudness]), join(&[&loudness, textures])])
 }

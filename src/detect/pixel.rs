@@ -9,10 +9,10 @@
 use rand::RngExt;
 
 use super::View;
+use super::crossfit::folds;
+use super::discriminant::others;
 use crate::Seed;
 
-/// Parts of the rows; a row is scored by counts of the others.
-const FOLDS: usize = 5;
 /// Wrong labels drawn for each row.
 const WRONG_LABELS: usize = 4;
 /// A channel this near to its end is empty or full.
@@ -38,10 +38,16 @@ pub(super) fn view(
         .collect();
     let mut scores = vec![0.0; labels.len()];
     let mut null = vec![0.0; labels.len() * WRONG_LABELS];
-    for fold in 0..FOLDS {
-        let training = (0..labels.len()).filter(|i| i % FOLDS != fold);
-        let counts = Counts::of(training, &shown, labels, height * width * 8, classes);
-        for i in (fold..labels.len()).step_by(FOLDS) {
+    let folds = folds(labels, classes, seed);
+    for (fold, members) in folds.iter().enumerate() {
+        let counts = Counts::of(
+            others(&folds, fold),
+            &shown,
+            labels,
+            height * width * 8,
+            classes,
+        );
+        for &i in members {
             let own = labels[i] as usize;
             scores[i] = counts.score(&shown[i], own);
             let rng = &mut seed.stream("wrong pixels", i as u64);
@@ -181,7 +187,7 @@ mod tests {
     #[test]
     fn a_background_is_no_pixel() {
         let mut row = [255; SIZE];
-        assert_eq!(corners(&row, 4), []);
+        assert!(corners(&row, 4).is_empty());
         row[15..18].copy_from_slice(&[0, 0, 255]);
         assert_eq!(corners(&row, 4), [5 * 8 + 4]);
     }

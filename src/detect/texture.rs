@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(a.len(), 9 * (4 + 3 * 7));
         let (itself, right) = (a[0], a[9]);
         assert!(
-            (itself - 1.0).abs() < 1e-6 && right < -0.9,
+            (itself - MEDIAN_OF_NORMAL.powi(2)).abs() < 1e-5 && right < -0.9 * itself,
             "{itself} {right}"
         );
     }

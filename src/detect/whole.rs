@@ -8,7 +8,7 @@ use crate::Result;
 use crate::stats::quantiles;
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
-const MEDIAN: f64 = 1.5;
+const MEDIAN: f64 = 2.5;
 /// The faint part of the pictures tells the class this many times as well as the visible part.
 const BEYOND: f64 = 1.5;
 
