@@ -14,6 +14,9 @@ pub struct Anchor {
     pub deviation: (f64, f64),
     /// Least distance between the two means, in clean standard deviations.
     pub gap: f64,
+    /// Share of the clean law that is spread wider. Where natural rows have a slope of their own, a normal law would deny
+    /// its end, and give it to the carrying part, however far away.
+    pub tail: f64,
 }
 
 impl Anchor {
@@ -22,10 +25,12 @@ impl Anchor {
         mean: (-1.0, 1.0),
         deviation: (0.7, 1.6),
         gap: 2.0,
+        tail: 0.0,
     };
     /// For scores in which natural rows have a slope of their own: only what stands far out may be the carrying part.
     pub const FAR: Self = Self {
         gap: 4.5,
+        tail: 0.05,
         ..Self::LOOSE
     };
     /// For classes in which every row may carry: the law of wrong labels itself.
@@ -33,12 +38,10 @@ impl Anchor {
         mean: (0.0, 0.0),
         deviation: (1.0, 1.0),
         gap: 0.0,
+        tail: 0.0,
     };
 }
 
-/// The clean law is a normal one with a share of wider spread: natural pictures have tails that a normal law denies, and a
-/// row in the tail would else be given to the carrying part, however far from it.
-const TAIL: f64 = 0.05;
 /// Spread of the tail, in clean standard deviations.
 const TAIL_WIDTH: f64 = 3.0;
 
@@ -56,6 +59,8 @@ pub struct Mixture {
     pub carrying: (f64, f64),
     /// Share of carrying rows in each class.
     pub shares: Vec<f64>,
+    /// As in [`Anchor::tail`].
+    pub tail: f64,
 }
 
 impl Mixture {
@@ -65,6 +70,7 @@ impl Mixture {
             clean: (0.0, 1.0),
             carrying: (4.0, 2.0),
             shares: vec![0.1; classes],
+            tail: anchor.tail,
         };
         for _ in 0..ROUNDS {
             let next = mixture.step(scores, labels, anchor);
@@ -101,8 +107,8 @@ impl Mixture {
     fn clean_logs(&self, score: f64) -> (f64, f64) {
         let (mean, deviation) = self.clean;
         (
-            (1.0 - TAIL).ln() + ln_normal(score, (mean, deviation)),
-            TAIL.ln() + ln_normal(score, (mean, TAIL_WIDTH * deviation)),
+            (1.0 - self.tail).ln() + ln_normal(score, (mean, deviation)),
+            self.tail.ln() + ln_normal(score, (mean, TAIL_WIDTH * deviation)),
         )
     }
 
@@ -135,6 +141,7 @@ impl Mixture {
             clean,
             carrying,
             shares,
+            tail: self.tail,
         }
     }
 }
@@ -219,6 +226,7 @@ mod tests {
             clean: (0.0, 1.0),
             carrying: (8.0, 5.0),
             shares: vec![0.2],
+            tail: 0.0,
         };
         let posteriors: Vec<f64> = (-100..200)
             .map(|s| mixture.posterior(f64::from(s) / 10.0, 0))

@@ -20,17 +20,32 @@ const STARTS: [f64; 5] = [0.004, 0.03, 0.2, 0.5, 0.85];
 const ROUNDS: usize = 8;
 /// ...fewer where all probabilities together move by less than this.
 const SETTLED: f64 = 0.1;
-/// A group lies this many deviations of the rest from the rest: clean photographs, split in two at will, stay below 5.
-const SEPARATION: f64 = 6.5;
-/// Expected share of rows, among the group's, whose side is open: it is about 0.1 and more where a slope was split, and
-/// below this where there is a gap.
-const DOUBT: f64 = 0.03;
+/// What a gap is, where the discriminant was free to look for one: clean photographs, split in two at will, stay below 5
+/// deviations, and a tenth and more of the rows of a split slope are in doubt.
+const SEARCHED: Gap = Gap {
+    separation: 6.5,
+    doubt: 0.03,
+};
+/// What a gap is in a score whose law without a pattern is known, which is that under wrong labels. Clean photographs stay
+/// below 3 deviations, unless pictures that look alike draw out the tail; then a third of the rows and more is in doubt.
+const KNOWN: Gap = Gap {
+    separation: 2.5,
+    doubt: 0.2,
+};
 /// A group has at least this many rows: a picture and its copies are alike as well.
 const LEAST: f64 = 8.0;
 /// Groups that share this much of their rows are one.
 const ALIKE: f64 = 0.95;
 /// A class of which a larger share is in the group has no rest to differ from: what sets it apart may be honest content.
 const WHOLE: f64 = 0.97;
+
+/// Between a group and the rest.
+struct Gap {
+    /// Least distance, in deviations of the rest.
+    separation: f64,
+    /// Largest expected share of rows, among the group's, whose side is open.
+    doubt: f64,
+}
 
 /// Rows that stand apart from the rest.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +79,7 @@ pub(super) fn find(
         .into_par_iter()
         .map(|(profile, carries)| {
             let group = refine(profile, carries, labels, classes)?;
-            Ok(stands_apart(group, labels, classes))
+            Ok(stands_apart(group, &SEARCHED, labels, classes))
         })
         .collect::<Result<_>>()?;
     let mut distinct: Vec<Group> = Vec::new();
@@ -74,6 +89,17 @@ pub(super) fn find(
         }
     }
     Ok(distinct)
+}
+
+/// The rows that stand apart by one `view` alone, whose scores are standard normal where there is no pattern.
+pub(super) fn by_evidence(view: &View, labels: &[u32], classes: usize) -> Option<Group> {
+    let mixture = Mixture::fit(&view.scores, labels, classes, Anchor::LOOSE);
+    let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
+    let group = Group {
+        members: view.scores.iter().zip(labels).map(posterior).collect(),
+        scores: view.scores.clone(),
+    };
+    stands_apart((group, mixture), &KNOWN, labels, classes)
 }
 
 /// Whether two groups are all but the same rows.
@@ -109,12 +135,13 @@ fn refine(
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
 fn stands_apart(
     (mut group, mixture): (Group, Mixture),
+    gap: &Gap,
     labels: &[u32],
     classes: usize,
 ) -> Option<Group> {
     let total: f64 = group.members.iter().sum();
     let open: f64 = group.members.iter().map(|p| p * (1.0 - p)).sum();
-    if mixture.separation() < SEPARATION || open > DOUBT * total {
+    if mixture.separation() < gap.separation || open > gap.doubt * total {
         return None;
     }
     let mut inside = vec![(0f64, 0f64); classes];

@@ -125,7 +125,11 @@ pub fn collect(
     let profiles = profiles(&labelled, &levels, &left_over, &textures, &folds)?;
     let traces = [&energy, &floor, &template, &residual, &texture, &pixel];
     let groups = group::find(&profiles, &traces, &labels, classes)?;
-    let (mut linked, mut unlinked) = (Vec::new(), Vec::new());
+    let alone = [&template, &residual].into_iter();
+    let mut linked: Vec<Group> = alone
+        .filter_map(|view| group::by_evidence(view, &labels, classes))
+        .collect();
+    let mut unlinked = Vec::new();
     for group in groups {
         match link::linked(&group, &labelled, &textures, &labels, classes, seed)? {
             true => linked.push(group),
