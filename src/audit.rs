@@ -6,7 +6,7 @@ use crate::Result;
 use crate::data::Dataset;
 use crate::decide::{Decision, decide, unanswerable};
 use crate::detect::{Evidence, collect};
-use crate::dvae::{Disentangled, Dvae, DvaeConfig, Latent};
+use crate::dvae::{Dvae, DvaeConfig};
 use crate::observe::Observer;
 use crate::settings::{Preset, Settings};
 
@@ -21,8 +21,6 @@ pub struct Audit {
     pub decision: Decision,
     /// The model; `None` where the drop was too small to train one.
     pub model: Option<Dvae>,
-    /// Each readable row taken apart by the model; empty without one.
-    pub parts: Disentangled,
     /// Wall-clock seconds of each stage, in order.
     pub seconds: Vec<(String, f64)>,
 }
@@ -46,10 +44,6 @@ pub fn run(
             evidence: Evidence::default(),
             decision,
             model: None,
-            parts: Disentangled {
-                reconstruction: Vec::new(),
-                perturbation: Vec::new(),
-            },
             seconds: Vec::new(),
             dataset,
         });
@@ -63,12 +57,17 @@ pub fn run(
             }
             model
         }
-        None => Dvae::fit(&dataset, &config(settings), settings.seed, observer)?,
+        None => Dvae::fit(
+            &dataset,
+            &config(settings, labels.len()),
+            settings.seed,
+            observer,
+        )?,
     };
     clock.lap("fit");
-    let parts = model.apply(&dataset, Latent::Mean, observer)?;
+    let traces = model.traces(&dataset, observer)?;
     clock.lap("disentangle");
-    let evidence = collect(&dataset, &parts, settings.seed, observer)?;
+    let evidence = collect(&dataset, traces, settings.seed, observer)?;
     clock.lap("score");
     let decision = decide(&evidence, &labels, classes, settings.fdr);
     clock.lap("decide");
@@ -77,14 +76,13 @@ pub fn run(
         evidence,
         decision,
         model: Some(model),
-        parts,
         seconds: clock.laps,
     })
 }
 
-fn config(settings: &Settings) -> DvaeConfig {
+fn config(settings: &Settings, rows: usize) -> DvaeConfig {
     match settings.preset {
-        Preset::Fast => DvaeConfig::fast(),
+        Preset::Fast => DvaeConfig::fast_for(rows),
         Preset::Paper => DvaeConfig::paper(),
     }
 }

@@ -3,7 +3,7 @@
 //! The clean component is anchored near the standard normal law that scores under wrong labels follow, so that it stays
 //! the clean one even where every row is poisoned and no clean row is left to fit.
 
-use statrs::distribution::{Continuous, Normal};
+use std::f64::consts::TAU;
 
 /// How far the components may move.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,6 +47,8 @@ const TAIL_WIDTH: f64 = 3.0;
 
 /// Expectation-maximisation stops after this many rounds; it has long converged by then.
 const ROUNDS: usize = 200;
+/// Or when the means and the deviation together move by less than this.
+const SETTLED: f64 = 1e-5;
 /// Pseudo-rows that hold each class's share off zero and one.
 const PRIOR: f64 = 0.5;
 
@@ -78,7 +80,7 @@ impl Mixture {
                 + (next.clean.0 - mixture.clean.0).abs()
                 + (next.clean.1 - mixture.clean.1).abs();
             mixture = next;
-            if moved < 1e-6 {
+            if moved < SETTLED {
                 break;
             }
         }
@@ -92,31 +94,30 @@ impl Mixture {
 
     /// Probability that a row of `label` with `score` carries a perturbation; never falls as the score rises.
     pub fn posterior(&self, score: f64, label: u32) -> f64 {
-        if score <= self.clean.0 {
-            // A wide carrying component would otherwise claim the far left tail too.
-            return 0.0;
-        }
-        let share = self.shares[label as usize];
-        let (core, tail) = self.clean_logs(score);
-        let odds =
-            (1.0 - share).ln() + ln_sum(core, tail) - share.ln() - ln_normal(score, self.carrying);
-        1.0 / (1.0 + odds.min(700.0).exp())
+        self.laws().posterior(score, label)
     }
 
-    /// Log densities of the two shares of the clean law.
-    fn clean_logs(&self, score: f64) -> (f64, f64) {
+    /// As [`Mixture::posterior`], of all rows.
+    pub fn posteriors(&self, scores: &[f64], labels: &[u32]) -> Vec<f64> {
+        let laws = self.laws();
+        let rows = scores.iter().zip(labels);
+        rows.map(|(&score, &label)| laws.posterior(score, label))
+            .collect()
+    }
+
+    fn laws(&self) -> Laws {
         let (mean, deviation) = self.clean;
-        (
-            (1.0 - self.tail).ln() + ln_normal(score, (mean, deviation)),
-            self.tail.ln() + ln_normal(score, (mean, TAIL_WIDTH * deviation)),
-        )
-    }
-
-    /// How much a clean row with `score` says about the clean mean and deviation: less in the tail.
-    fn clean_weight(&self, score: f64) -> f64 {
-        let (core, tail) = self.clean_logs(score);
-        let core = 1.0 / (1.0 + (tail - core).exp());
-        core + (1.0 - core) / TAIL_WIDTH.powi(2)
+        Laws {
+            mean,
+            core: Law::new(1.0 - self.tail, self.clean),
+            tail: (self.tail > 0.0).then(|| Law::new(self.tail, (mean, TAIL_WIDTH * deviation))),
+            carrying: Law::new(1.0, self.carrying),
+            clean_odds: self
+                .shares
+                .iter()
+                .map(|share| (1.0 - share) / share)
+                .collect(),
+        }
     }
 
     fn step(&self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
@@ -124,10 +125,11 @@ impl Mixture {
         let mut carrying = Moments::default();
         let mut held = vec![PRIOR * 0.1; self.shares.len()];
         let mut count = vec![PRIOR; self.shares.len()];
+        let laws = self.laws();
         for (&score, &label) in scores.iter().zip(labels) {
-            let p = self.posterior(score, label);
+            let p = laws.posterior(score, label);
             carrying.add(score, p);
-            clean.add(score, (1.0 - p) * self.clean_weight(score));
+            clean.add(score, (1.0 - p) * laws.clean_weight(score));
             held[label as usize] += p;
             count[label as usize] += 1.0;
         }
@@ -146,14 +148,59 @@ impl Mixture {
     }
 }
 
-fn ln_normal(score: f64, (mean, deviation): (f64, f64)) -> f64 {
-    Normal::new(mean, deviation).map_or(f64::NEG_INFINITY, |law| law.ln_pdf(score))
+/// The densities of a mixture, with all that does not depend on the row worked out.
+struct Laws {
+    /// Of the clean component.
+    mean: f64,
+    core: Law,
+    tail: Option<Law>,
+    carrying: Law,
+    /// Odds of a clean row in each class.
+    clean_odds: Vec<f64>,
 }
 
-/// `ln(exp(a) + exp(b))`.
-fn ln_sum(a: f64, b: f64) -> f64 {
-    let (least, most) = (a.min(b), a.max(b));
-    most + (least - most).exp().ln_1p()
+impl Laws {
+    fn posterior(&self, score: f64, label: u32) -> f64 {
+        if score <= self.mean {
+            // A wide carrying component would otherwise claim the far left tail too.
+            return 0.0;
+        }
+        // Relative to the carrying component, which stays away from zero where a row carries.
+        let carrying = self.carrying.ln(score);
+        let ratio = |law: &Law| (law.ln(score) - carrying).min(700.0).exp();
+        let clean = ratio(&self.core) + self.tail.as_ref().map_or(0.0, ratio);
+        1.0 / (1.0 + clean * self.clean_odds[label as usize])
+    }
+
+    /// How much a clean row with `score` says about the clean mean and deviation: less in the tail.
+    fn clean_weight(&self, score: f64) -> f64 {
+        let Some(tail) = &self.tail else {
+            return 1.0;
+        };
+        let core = 1.0 / (1.0 + (tail.ln(score) - self.core.ln(score)).min(700.0).exp());
+        core + (1.0 - core) / TAIL_WIDTH.powi(2)
+    }
+}
+
+/// A share of a normal law.
+struct Law {
+    mean: f64,
+    inverse: f64,
+    ln_peak: f64,
+}
+
+impl Law {
+    fn new(share: f64, (mean, deviation): (f64, f64)) -> Self {
+        Self {
+            mean,
+            inverse: deviation.recip(),
+            ln_peak: share.ln() - deviation.ln() - 0.5 * TAU.ln(),
+        }
+    }
+
+    fn ln(&self, score: f64) -> f64 {
+        self.ln_peak - 0.5 * ((score - self.mean) * self.inverse).powi(2)
+    }
 }
 
 /// Weighted count, sum and sum of squares.

@@ -102,6 +102,14 @@ pub fn auc(scores: &[f64], truth: &[bool]) -> Option<f64> {
     Some((rank_sum - least) / (positives as f64 * negatives as f64))
 }
 
+/// Mean and standard deviation of `values`; zeros if there are none.
+pub fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len().max(1) as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    (mean, (square / n).sqrt())
+}
+
 /// The `levels` quantiles of `values`, each level in [0, 1], interpolated linearly between order statistics. Empty if
 /// there are no values.
 pub fn quantiles(values: &[f64], levels: &[f64]) -> Vec<f64> {

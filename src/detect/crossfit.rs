@@ -11,7 +11,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::linalg::{Factor, Rows};
+use super::linalg::{Factor, Rows, Slab};
 use crate::mixture::{Anchor, Mixture};
 use crate::{Result, Seed};
 
@@ -20,7 +20,7 @@ const FOLDS: usize = 5;
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
 /// Wrong labels drawn for each row.
-const WRONG_LABELS: usize = 4;
+pub(super) const WRONG_LABELS: usize = 4;
 
 /// How a class is fitted to features.
 #[derive(Clone, Copy, Debug)]
@@ -39,69 +39,94 @@ pub(super) struct Matched {
     pub(super) wrong: Vec<f64>,
 }
 
-/// Scores `rows` (features of about unit variance) against `labels`, all below `classes`, at least two.
+/// Scores `rows` (features of about unit variance, in the order of the `folds`) against `labels`, in block order.
 pub(super) fn matched(
     rows: &Rows,
     labels: &[u32],
-    classes: usize,
+    folds: &Folds,
     fit: Fit,
     seed: Seed,
 ) -> Result<Matched> {
-    let members = folds(labels, classes, seed);
-    let parts: Vec<Part> = members
-        .into_iter()
-        .map(|members| Part::new(rows, labels, members))
-        .collect();
-    let scored: Vec<(&Part, Mat<f32>)> = (0..FOLDS)
+    let classes = folds.classes;
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for members in &folds.members {
+        let end = start + members.len();
+        parts.push(Part::new(rows.slab(start..end), labels, members));
+        start = end;
+    }
+    let scored: Vec<Mat<f32>> = (0..FOLDS)
         .into_par_iter()
-        .map(|k| Ok((&parts[k], score_part(&parts, k, classes, fit)?)))
+        .map(|k| score_part(&parts, k, classes, fit))
         .collect::<Result<_>>()?;
     let mut matched = Matched {
         own: vec![0.0; labels.len()],
         wrong: vec![0.0; labels.len() * WRONG_LABELS],
     };
-    for (part, responses) in scored {
+    for (part, responses) in parts.iter().zip(scored) {
         for (i, &row) in part.members.iter().enumerate() {
-            matched.own[row] = margin(&responses, i, part.labels[i] as usize);
-            let rng = &mut seed.stream("wrong labels", row as u64);
-            for slot in &mut matched.wrong[row * WRONG_LABELS..(row + 1) * WRONG_LABELS] {
-                let shift = rng.random_range(1..classes);
-                *slot = margin(&responses, i, (part.labels[i] as usize + shift) % classes);
+            let own = part.labels[i];
+            let wrong = &mut matched.wrong[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
+            matched.own[row] = margin(&responses, i, own as usize);
+            for (slot, label) in wrong.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
+                *slot = margin(&responses, i, label as usize);
             }
         }
     }
     Ok(matched)
 }
 
-/// Row numbers of each fold, drawn at random so that no order of the drop can gather rows in one; every class is spread
-/// evenly.
-pub(super) fn folds(labels: &[u32], classes: usize, seed: Seed) -> Vec<Vec<usize>> {
-    let mut members = vec![Vec::new(); FOLDS];
-    let mut next = 0;
-    for class in 0..classes {
-        let mut rows: Vec<usize> = (0..labels.len())
-            .filter(|&i| labels[i] as usize == class)
-            .collect();
-        rows.shuffle(&mut seed.stream("folds", class as u64));
-        for row in rows {
-            members[next % FOLDS].push(row);
-            next += 1;
+/// Labels, drawn at random, that row `row` does not have: what it scores under them, no row can carry.
+pub(super) fn wrong_labels(seed: Seed, row: usize, own: u32, classes: usize) -> Vec<u32> {
+    let rng = &mut seed.stream("wrong labels", row as u64);
+    let classes = classes as u32;
+    let mut draw = || (own + rng.random_range(1..classes)) % classes;
+    (0..WRONG_LABELS).map(|_| draw()).collect()
+}
+
+/// A partition of the rows, drawn at random so that no order of the drop can gather rows in one fold; every class is
+/// spread evenly.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Folds {
+    /// Row numbers of each fold.
+    pub(super) members: Vec<Vec<usize>>,
+    /// Classes of the labels, at least two.
+    pub(super) classes: usize,
+}
+
+impl Folds {
+    pub(super) fn draw(labels: &[u32], classes: usize, seed: Seed) -> Self {
+        let mut members = vec![Vec::new(); FOLDS];
+        let mut next = 0;
+        for class in 0..classes {
+            let mut rows: Vec<usize> = (0..labels.len())
+                .filter(|&i| labels[i] as usize == class)
+                .collect();
+            rows.shuffle(&mut seed.stream("folds", class as u64));
+            for row in rows {
+                members[next % FOLDS].push(row);
+                next += 1;
+            }
         }
+        Self { members, classes }
     }
-    members
+
+    /// All rows, fold by fold.
+    pub(super) fn order(&self) -> Vec<usize> {
+        self.members.concat()
+    }
 }
 
 /// One fold: its rows, their labels and their second moments.
-struct Part {
-    members: Vec<usize>,
-    rows: Rows,
+struct Part<'a> {
+    members: &'a [usize],
+    rows: Slab<'a>,
     labels: Vec<u32>,
     gram: Mat<f32>,
 }
 
-impl Part {
-    fn new(rows: &Rows, labels: &[u32], members: Vec<usize>) -> Self {
-        let rows = rows.select(&members);
+impl<'a> Part<'a> {
+    fn new(rows: Slab<'a>, labels: &[u32], members: &'a [usize]) -> Self {
         Self {
             labels: members.iter().map(|&i| labels[i]).collect(),
             gram: rows.gram(),
@@ -112,12 +137,12 @@ impl Part {
 }
 
 /// Responses of part `k` (rows x classes) to models that were trained and refined without it.
-fn score_part(parts: &[Part], k: usize, classes: usize, fit: Fit) -> Result<Mat<f32>> {
-    let training: Vec<&Part> = (0..parts.len())
+fn score_part(parts: &[Part<'_>], k: usize, classes: usize, fit: Fit) -> Result<Mat<f32>> {
+    let training: Vec<&Part<'_>> = (0..parts.len())
         .filter(|&f| f != k)
         .map(|f| &parts[f])
         .collect();
-    let without = |left_out: Option<usize>| -> Vec<&Part> {
+    let without = |left_out: Option<usize>| -> Vec<&Part<'_>> {
         (0..training.len())
             .filter(|&f| Some(f) != left_out)
             .map(|f| training[f])
@@ -156,7 +181,7 @@ fn score_part(parts: &[Part], k: usize, classes: usize, fit: Fit) -> Result<Mat<
 }
 
 /// The factored ridge normal matrix of some parts.
-fn normal_matrix(parts: &[&Part], penalty: f32) -> Result<Factor> {
+fn normal_matrix(parts: &[&Part<'_>], penalty: f32) -> Result<Factor> {
     let n: usize = parts.iter().map(|part| part.labels.len()).sum();
     let mut sum = parts[0].gram.clone();
     for part in &parts[1..] {
@@ -169,8 +194,8 @@ fn normal_matrix(parts: &[&Part], penalty: f32) -> Result<Factor> {
 }
 
 /// `Z^T T` of each part: features times targets.
-fn moments(parts: &[&Part], carries: &[Vec<f64>], classes: usize) -> Vec<Mat<f32>> {
-    let moment = |(part, carries): (&&Part, &Vec<f64>)| {
+fn moments(parts: &[&Part<'_>], carries: &[Vec<f64>], classes: usize) -> Vec<Mat<f32>> {
+    let moment = |(part, carries): (&&Part<'_>, &Vec<f64>)| {
         part.rows
             .transpose_times(targets(part, carries, classes).as_ref())
     };
@@ -178,7 +203,7 @@ fn moments(parts: &[&Part], carries: &[Vec<f64>], classes: usize) -> Vec<Mat<f32
 }
 
 /// Centred one-hot labels, each row weighted by the probability that it carries its class's pattern.
-fn targets(part: &Part, carries: &[f64], classes: usize) -> Mat<f32> {
+fn targets(part: &Part<'_>, carries: &[f64], classes: usize) -> Mat<f32> {
     let n = part.labels.len();
     let mut targets = Mat::<f32>::zeros(n, classes);
     let mut mean = vec![0f64; classes];
@@ -197,7 +222,7 @@ fn targets(part: &Part, carries: &[f64], classes: usize) -> Mat<f32> {
 /// Responses of `part` to the model of all `moments` but `left_out`, each class in units of its spread over the rows of
 /// the other classes.
 fn respond(
-    part: &Part,
+    part: &Part<'_>,
     factor: &Factor,
     moments: &[Mat<f32>],
     left_out: Option<usize>,
@@ -276,10 +301,15 @@ mod tests {
         (mean, (squares / values.len() as f64).sqrt())
     }
 
+    fn scored(rows: &Rows, labels: &[u32]) -> Matched {
+        let folds = Folds::draw(labels, CLASSES, Seed(0));
+        matched(&rows.select(&folds.order()), labels, &folds, FIT, Seed(0)).unwrap()
+    }
+
     #[test]
     fn without_a_pattern_the_own_label_scores_like_a_wrong_one() {
         let (rows, labels) = planted(3000, 5, 0.0);
-        let matched = matched(&rows, &labels, CLASSES, FIT, Seed(0)).unwrap();
+        let matched = scored(&rows, &labels);
         let (own, wrong) = (moments_of(&matched.own), moments_of(&matched.wrong));
         assert!((own.0 - wrong.0).abs() < 0.15, "{own:?} {wrong:?}");
         assert!((own.1 - wrong.1).abs() < 0.15, "{own:?} {wrong:?}");
@@ -288,7 +318,7 @@ mod tests {
     #[test]
     fn rows_that_carry_stand_out_and_the_rest_of_their_class_does_not() {
         let (rows, labels) = planted(3000, 5, 6.0);
-        let matched = matched(&rows, &labels, CLASSES, FIT, Seed(0)).unwrap();
+        let matched = scored(&rows, &labels);
         let pick = |carrying: bool| -> Vec<f64> {
             let rows = (0..3000).filter(|i| (i % 5 == 0) == carrying);
             rows.map(|i| matched.own[i]).collect()
@@ -308,12 +338,13 @@ mod tests {
     #[test]
     fn every_row_is_in_one_fold_and_every_class_in_every_fold() {
         let labels: Vec<u32> = (0..100).map(|i| i % 4).collect();
-        let folds = folds(&labels, 4, Seed(0));
-        let mut all: Vec<usize> = folds.concat();
+        let folds = Folds::draw(&labels, 4, Seed(0));
+        let mut all: Vec<usize> = folds.order();
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
         assert!(
             folds
+                .members
                 .iter()
                 .all(|fold| (0..4).all(|c| fold.iter().any(|&i| labels[i] == c)))
         );

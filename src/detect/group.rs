@@ -94,9 +94,8 @@ pub(super) fn find(
 /// The rows that stand apart by one `view` alone, whose scores are standard normal where there is no pattern.
 pub(super) fn by_evidence(view: &View, labels: &[u32], classes: usize) -> Option<Group> {
     let mixture = Mixture::fit(&view.scores, labels, classes, Anchor::LOOSE);
-    let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
     let group = Group {
-        members: view.scores.iter().zip(labels).map(posterior).collect(),
+        members: mixture.posteriors(&view.scores, labels),
         scores: view.scores.clone(),
     };
     stands_apart((group, mixture), &KNOWN, labels, classes)
@@ -121,8 +120,7 @@ fn refine(
     loop {
         let scores = profile.scores(&carries)?;
         let mixture = Mixture::fit(&scores, labels, classes, Anchor::FAR);
-        let posterior = |(&score, &label): (&f64, &u32)| mixture.posterior(score, label);
-        let members: Vec<f64> = scores.iter().zip(labels).map(posterior).collect();
+        let members = mixture.posteriors(&scores, labels);
         let moves = members.iter().zip(&carries).map(|(a, b)| (a - b).abs());
         rounds -= 1;
         if rounds == 0 || moves.sum::<f64>() < SETTLED {
@@ -162,6 +160,7 @@ fn stands_apart(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::crossfit::Folds;
     use super::super::linalg::Rows;
     use super::*;
     use rand_distr::{Distribution, StandardNormal};
@@ -187,8 +186,8 @@ mod tests {
             scores: (0..ROWS).map(|i| f64::from(rows.row(i)[0])).collect(),
             null: Vec::new(),
         };
-        let folds = super::super::crossfit::folds(&labels, 4, crate::Seed(0));
-        find(&[Profile::new(rows, folds)], &[&trace], &labels, 4).unwrap()
+        let folds = Folds::draw(&labels, 4, crate::Seed(0));
+        find(&[Profile::new(&rows, &folds)], &[&trace], &labels, 4).unwrap()
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The dense linear algebra of the evidence views: `faer` inside, fixed work units outside, so that results do not
 //! depend on the number of threads.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -9,7 +11,7 @@ use rayon::prelude::*;
 use crate::{Error, Result};
 
 /// Rows of one work unit: large enough for a matrix product to run at full speed.
-const CHUNK: usize = 512;
+pub(super) const CHUNK: usize = 512;
 
 /// `n` rows of `dim` values, row-major.
 #[derive(Clone, Debug)]
@@ -19,6 +21,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Of rows of equal length.
+    pub(super) fn from_rows(rows: Vec<Vec<f32>>) -> Self {
+        Self {
+            dim: rows.first().map_or(1, Vec::len),
+            values: rows.concat(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.values.len() / self.dim
     }
@@ -57,7 +67,7 @@ impl Rows {
                 *v = ((f64::from(*v) - m) * s) as f32;
             }
         }
-        let gram = self.gram();
+        let gram = self.all().gram();
         let (values, vectors) = eigen(&Mat::from_fn(dim, dim, |i, j| f64::from(gram[(i, j)]) / n))?;
         let turn = Mat::from_fn(dim, dim, |i, j| {
             (vectors[(i, j)] / (values[j] + floor).sqrt()) as f32
@@ -65,23 +75,17 @@ impl Rows {
         Ok(self.times(turn.as_ref()))
     }
 
-    pub(super) fn as_mat(&self) -> MatRef<'_, f32> {
-        MatRef::from_row_major_slice(&self.values, self.len(), self.dim)
+    /// All rows.
+    pub(super) fn all(&self) -> Slab<'_> {
+        self.slab(0..self.len())
     }
 
-    /// `X^T X`, dim x dim. One work unit an output tile, each summed over all rows in order.
-    pub(super) fn gram(&self) -> Mat<f32> {
-        let mut gram = Mat::zeros(self.dim, self.dim);
-        let x = self.as_mat();
-        let tile = CHUNK.min(self.dim);
-        gram.as_mut()
-            .par_col_chunks_mut(tile)
-            .enumerate()
-            .for_each(|(j, columns)| {
-                let right = x.subcols(j * tile, columns.ncols());
-                matmul(columns, Accum::Replace, x.transpose(), right, 1.0, Par::Seq);
-            });
-        gram
+    /// Some rows that lie together.
+    pub(super) fn slab(&self, rows: Range<usize>) -> Slab<'_> {
+        Slab {
+            values: &self.values[rows.start * self.dim..rows.end * self.dim],
+            dim: self.dim,
+        }
     }
 
     /// `X M`: each row times `matrix` (dim x k).
@@ -91,17 +95,60 @@ impl Rows {
         values
             .par_chunks_mut(CHUNK * k)
             .zip(self.values.par_chunks(CHUNK * dim))
-            .for_each(|(out, rows)| {
-                let n = rows.len() / dim;
-                let rows = MatRef::from_row_major_slice(rows, n, dim);
-                let out = MatMut::from_row_major_slice_mut(out, n, k);
-                matmul(out, Accum::Replace, rows, matrix, 1.0, Par::Seq);
-            });
+            .for_each(|(out, values)| Slab { values, dim }.times_into(matrix, out));
         Self { values, dim: k }
+    }
+}
+
+/// Rows of a matrix that lie together.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slab<'a> {
+    values: &'a [f32],
+    dim: usize,
+}
+
+impl<'a> Slab<'a> {
+    pub(super) fn as_mat(self) -> MatRef<'a, f32> {
+        MatRef::from_row_major_slice(self.values, self.values.len() / self.dim, self.dim)
+    }
+
+    /// `X^T X`, dim x dim.
+    pub(super) fn gram(self) -> Mat<f32> {
+        let mut gram = Mat::zeros(self.dim, self.dim);
+        self.add_gram(&mut gram);
+        for j in 0..self.dim {
+            for i in 0..j {
+                gram[(i, j)] = gram[(j, i)];
+            }
+        }
+        gram
+    }
+
+    /// Adds the lower half of `X^T X` to `gram`. One work unit an output tile, each summed over all rows in order.
+    pub(super) fn add_gram(self, gram: &mut Mat<f32>) {
+        let x = self.as_mat();
+        let tile = CHUNK.min(self.dim);
+        gram.as_mut()
+            .par_col_chunks_mut(tile)
+            .enumerate()
+            .for_each(|(j, columns)| {
+                let (first, below) = (j * tile, self.dim - j * tile);
+                let right = x.subcols(first, columns.ncols());
+                let left = x.subcols(first, below).transpose();
+                let out = columns.subrows_mut(first, below);
+                matmul(out, Accum::Add, left, right, 1.0, Par::Seq);
+            });
+    }
+
+    /// Writes `X M`, row-major.
+    pub(super) fn times_into(self, matrix: MatRef<'_, f32>, out: &mut [f32]) {
+        let x = self.as_mat();
+        let out = MatMut::from_row_major_slice_mut(out, x.nrows(), matrix.ncols());
+        matmul(out, Accum::Replace, x, matrix, 1.0, Par::Seq);
     }
 
     /// `X^T T` for targets `T` (n x k): dim x k.
-    pub(super) fn transpose_times(&self, targets: MatRef<'_, f32>) -> Mat<f32> {
+    pub(super) fn transpose_times(self, targets: MatRef<'_, f32>) -> Mat<f32> {
         let mut product = Mat::zeros(self.dim, targets.ncols());
         let x = self.as_mat().transpose();
         matmul(product.as_mut(), Accum::Replace, x, targets, 1.0, Par::Seq);
@@ -156,7 +203,7 @@ mod tests {
     #[test]
     fn products_match_their_definitions() {
         let x = rows(1100, 3);
-        let gram = x.gram();
+        let gram = x.all().gram();
         let direct: f32 = (0..1100).map(|i| x.row(i)[0] * x.row(i)[2]).sum();
         assert!(
             (gram[(0, 2)] - direct).abs() < 1e-2,
@@ -176,7 +223,7 @@ mod tests {
                 .build()
                 .unwrap();
             pool.install(|| {
-                let mut gram = x.gram();
+                let mut gram = x.all().gram();
                 let coordinates = x.times(gram.as_ref());
                 for i in 0..640 {
                     gram[(i, i)] += 1e4;

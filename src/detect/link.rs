@@ -2,10 +2,11 @@
 //! the grain of the group's rows than about that of the rest can a model learn the one from the other.
 
 use super::View;
-use super::crossfit::matched;
+use super::crossfit::{Folds, matched};
 use super::group::Group;
 use super::linalg::Rows;
 use super::texture;
+use crate::stats::moments;
 use crate::{Result, Seed};
 
 /// Least excess of the mean evidence under the own label, in deviations under wrong labels...
@@ -28,7 +29,7 @@ pub(super) fn linked(
     let (inside, outside): (Vec<usize>, Vec<usize>) =
         (0..labels.len()).partition(|&i| group.members[i] > 0.5);
     let pick = |view: &View, rows: &[usize]| -> Vec<f64> {
-        let deviation = spread(&view.null).max(1e-9);
+        let deviation = moments(&view.null).1.max(1e-9);
         rows.iter().map(|&i| view.scores[i] / deviation).collect()
     };
     if views
@@ -42,7 +43,16 @@ pub(super) fn linked(
     }
     let taught = |rows: &[usize]| -> Result<Vec<f64>> {
         let labels: Vec<u32> = rows.iter().map(|&i| labels[i]).collect();
-        Ok(matched(&textures.select(rows), &labels, classes, texture::FIT, seed)?.own)
+        let folds = Folds::draw(&labels, classes, seed);
+        let order: Vec<usize> = folds.order().into_iter().map(|at| rows[at]).collect();
+        Ok(matched(
+            &textures.select(&order),
+            &labels,
+            &folds,
+            texture::FIT,
+            seed,
+        )?
+        .own)
     };
     let step = (outside.len() / inside.len()).max(1);
     let alike: Vec<usize> = outside
@@ -54,17 +64,11 @@ pub(super) fn linked(
 }
 
 fn exceeds(one: &[f64], other: &[f64]) -> bool {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
-    let error = |values: &[f64]| spread(values).powi(2) / values.len().max(1) as f64;
-    let excess = mean(one) - mean(other);
-    excess >= EXCESS && excess >= SURE * (error(one) + error(other)).sqrt()
-}
-
-/// Standard deviation.
-fn spread(values: &[f64]) -> f64 {
-    let n = values.len().max(1) as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt()
+    let ((mean, deviation), (rest, spread)) = (moments(one), moments(other));
+    let error = |deviation: f64, rows: &[f64]| deviation.powi(2) / rows.len().max(1) as f64;
+    let excess = mean - rest;
+    let sure = SURE * (error(deviation, one) + error(spread, other)).sqrt();
+    excess >= EXCESS && excess >= sure
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! A view is a file here and a line in [`collect`].
 
+mod coefficients;
 mod cosine;
 mod crossfit;
 mod discriminant;
@@ -10,6 +11,8 @@ mod grain;
 mod group;
 mod linalg;
 mod link;
+mod loudness;
+mod net;
 mod pixel;
 mod spectrum;
 mod template;
@@ -17,14 +20,17 @@ mod texture;
 mod whole;
 
 use crate::data::Dataset;
-use crate::dvae::Disentangled;
+use crate::dvae::Traces;
 use crate::observe::Observer;
 use crate::{Result, Seed};
+use coefficients::Coefficients;
+use crossfit::Folds;
 use discriminant::Profile;
 use grain::{Band, Grain};
 pub use group::Group;
 use linalg::Rows;
 use spectrum::Spectrum;
+use whole::Bands;
 pub use whole::Whole;
 
 /// One view of the evidence over the readable rows, in block order.
@@ -56,95 +62,106 @@ pub struct Evidence {
     pub perturbation_linf: Vec<f64>,
 }
 
-/// Measures every view on the readable rows of `data`, which `parts` takes apart, and finds what stands apart in them.
+/// Measures every view on the readable rows of `data`, on which a D-VAE left `traces`, and finds what stands apart in
+/// them.
 ///
 /// # Errors
 /// [`crate::Error::Numeric`] where a matrix cannot be factored, [`crate::Error::Interrupted`] when the observer says so.
 pub fn collect(
     data: &Dataset,
-    parts: &Disentangled,
+    traces: Traces,
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Evidence> {
-    let labels = data.labels();
-    let classes = data.class_names.len();
+    let labels = &data.labels()[..];
+    let (count, classes) = (labels.len(), data.class_names.len());
     let size = (data.height, data.width);
-    let image = size.0 * size.1 * 3;
-    let pixels = || -> Vec<f32> {
-        let values = data.pixels().iter();
-        values.map(|&v| f32::from(v) / 255.0).collect()
+    let folds = &Folds::draw(labels, classes, seed);
+    let read = |i: usize, out: &mut [f32]| {
+        let pixels = out.iter_mut().zip(data.image(i));
+        pixels.for_each(|(out, &v)| *out = f32::from(v) / 255.0);
     };
-    let residual: Vec<f32> = pixels()
-        .iter()
-        .zip(&parts.reconstruction)
-        .map(|(x, r)| x - r)
-        .collect();
+    let pixels = &Coefficients::of(count, size, &read);
+    let mut bands: Vec<Bands> = Vec::new();
+
+    let grain = Grain::new(pixels, Band::Faint);
+    let net = net::view(&grain, labels, folds, seed, observer)?;
+    bands.extend(Bands::new(&net, labels, classes, || {
+        let visible = Grain::new(pixels, Band::Visible);
+        net::view(&visible, labels, folds, seed, observer)
+    })?);
+
     observer.stage("evidence", 5);
     let done = |step| {
         observer.progress(step);
         observer.check()
     };
-
-    let grain = Grain::new(pixels(), size, Band::Faint);
-    let levels = grain.levels();
-    let floor = unlabelled("floor", grain.floor());
-    let energy = unlabelled("energy", grain.energies.clone());
+    let levels = loudness::all(&grain);
     let textures = texture::features(&grain)?;
-    drop(grain);
-    let texture = texture::view(&textures, &labels, classes, seed)?;
-    let mut wholes = Vec::new();
-    wholes.extend(whole::whole(&texture, &labels, classes, || {
-        let visible = Grain::new(pixels(), size, Band::Visible);
-        texture::view(&texture::features(&visible)?, &labels, classes, seed)
+    let texture = texture::view(&textures, labels, folds, seed)?;
+    bands.extend(Bands::new(&texture, labels, classes, || {
+        let visible = texture::features(&Grain::new(pixels, Band::Visible))?;
+        texture::view(&visible, labels, folds, seed)
     })?);
     done(1)?;
-    let pixel = pixel::view(data.pixels(), size, &labels, classes, seed);
+    let pixel = pixel::view(data.pixels(), size, labels, folds, seed);
     done(2)?;
-    let of_place = |name, pictures: Vec<f32>| -> Result<(View, Option<Whole>)> {
-        let spectrum = Spectrum::new(pictures, size)?;
-        let view = template::view(name, &spectrum, Band::Faint, &labels, classes, seed)?;
-        let whole = whole::whole(&view, &labels, classes, || {
-            template::view(name, &spectrum, Band::Visible, &labels, classes, seed)
-        })?;
-        Ok((view, whole))
+    let mut of_place = |name, coefficients| -> Result<View> {
+        let spectrum = Spectrum::new(coefficients)?;
+        let of = |band| template::view(name, &spectrum, band, labels, folds, seed);
+        let view = of(Band::Faint)?;
+        bands.extend(Bands::new(&view, labels, classes, || of(Band::Visible))?);
+        Ok(view)
     };
-    let (template, whole) = of_place("template", pixels())?;
-    wholes.extend(whole);
+    let template = of_place("template", pixels)?;
     done(3)?;
-    let left_over = residual
-        .chunks_exact(image)
-        .map(|row| l2(row).max(f64::MIN_POSITIVE).ln())
-        .collect();
-    let left_over = unlabelled("left_over", left_over);
-    let (residual, whole) = of_place("residual", residual)?;
-    wholes.extend(whole);
+    let dim = size.0 * size.1 * 3;
+    let left = |i: usize| {
+        traces.residual[i * dim..(i + 1) * dim]
+            .iter()
+            .map(|v| v.to_f32())
+    };
+    let read = |i: usize, out: &mut [f32]| out.iter_mut().zip(left(i)).for_each(|(o, v)| *o = v);
+    let residual = of_place("residual", &Coefficients::of(count, size, &read))?;
+    let norm = |i| left(i).map(|v| f64::from(v).powi(2)).sum::<f64>();
+    let left_over = (0..count).map(|i| 0.5 * norm(i).max(f64::MIN_POSITIVE).ln());
+    let left_over = unlabelled("left_over", left_over.collect());
     done(4)?;
 
-    let folds = crossfit::folds(&labels, classes, seed);
-    let labelled = [&template, &residual, &texture, &pixel];
-    let profiles = profiles(&labelled, &levels, &left_over, &textures, &folds)?;
-    let traces = [&energy, &floor, &template, &residual, &texture, &pixel];
-    let groups = group::find(&profiles, &traces, &labels, classes)?;
+    let energy = unlabelled("energy", loudness::energy(&levels));
+    let floor = unlabelled("floor", loudness::floor(&levels));
+    let labelled = [&template, &residual, &texture, &pixel, &net];
+    let profiles = profiles(&labelled, &levels, &left_over, &textures, folds)?;
+    let loud = [&energy, &floor];
+    let starts: Vec<&View> = loud.into_iter().chain(labelled).collect();
+    let groups = group::find(&profiles, &starts, labels, classes)?;
     let alone = [&template, &residual].into_iter();
     let mut linked: Vec<Group> = alone
-        .filter_map(|view| group::by_evidence(view, &labels, classes))
+        .filter_map(|view| group::by_evidence(view, labels, classes))
         .collect();
     let mut unlinked = Vec::new();
     for group in groups {
-        match link::linked(&group, &labelled, &textures, &labels, classes, seed)? {
+        match link::linked(&group, &labelled, &textures, labels, classes, seed)? {
             true => linked.push(group),
             false => unlinked.push(group),
         }
     }
+    let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
+    let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
+    let wholes = bands
+        .into_iter()
+        .filter_map(|bands| bands.whole(labels, classes, &rest));
+    let wholes = wholes.collect();
     done(5)?;
-    let perturbations = parts.perturbation.chunks_exact(image);
     Ok(Evidence {
-        views: vec![energy, floor, left_over, template, residual, texture, pixel],
+        views: vec![
+            energy, floor, left_over, template, residual, texture, pixel, net,
+        ],
         linked,
         unlinked,
         wholes,
-        perturbation_l2: perturbations.clone().map(l2).collect(),
-        perturbation_linf: perturbations.map(linf).collect(),
+        perturbation_l2: traces.perturbation_l2,
+        perturbation_linf: traces.perturbation_linf,
     })
 }
 
@@ -154,7 +171,7 @@ fn profiles(
     levels: &Rows,
     left_over: &View,
     textures: &Rows,
-    folds: &[Vec<usize>],
+    folds: &Folds,
 ) -> Result<[Profile; 2]> {
     let loudness = Rows {
         values: (0..levels.len())
@@ -182,7 +199,7 @@ fn profiles(
             values: (0..loudness.len()).flat_map(row).collect(),
             dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
         };
-        Profile::new(rows, folds.to_vec())
+        Profile::new(&rows, folds)
     };
     Ok([join(&[&loudness]), join(&[&loudness, textures])])
 }
@@ -193,16 +210,4 @@ fn unlabelled(name: &'static str, scores: Vec<f64>) -> View {
         scores,
         null: Vec::new(),
     }
-}
-
-fn l2(values: &[f32]) -> f64 {
-    values
-        .iter()
-        .map(|v| f64::from(*v).powi(2))
-        .sum::<f64>()
-        .sqrt()
-}
-
-fn linf(values: &[f32]) -> f64 {
-    f64::from(values.iter().fold(0f32, |most, v| most.max(v.abs())))
 }

@@ -6,15 +6,10 @@
 //! - Misses: everything else. Honest backgrounds are full colours too, but over areas.
 //! - Source: measured here; the shortcut is from Wu et al., ICLR 2023.
 
-use rand::RngExt;
-
 use super::View;
-use super::crossfit::folds;
-use super::discriminant::others;
+use super::crossfit::{Folds, WRONG_LABELS, wrong_labels};
 use crate::Seed;
 
-/// Wrong labels drawn for each row.
-const WRONG_LABELS: usize = 4;
 /// A channel this near to its end is empty or full.
 const SLACK: u8 = 2;
 /// Log ratio of rates that honest content reaches.
@@ -29,7 +24,7 @@ pub(super) fn view(
     pixels: &[u8],
     (height, width): (usize, usize),
     labels: &[u32],
-    classes: usize,
+    folds: &Folds,
     seed: Seed,
 ) -> View {
     let shown: Vec<Vec<usize>> = pixels
@@ -38,10 +33,10 @@ pub(super) fn view(
         .collect();
     let mut scores = vec![0.0; labels.len()];
     let mut null = vec![0.0; labels.len() * WRONG_LABELS];
-    let folds = folds(labels, classes, seed);
-    for (fold, members) in folds.iter().enumerate() {
+    let classes = folds.classes;
+    for (fold, members) in folds.members.iter().enumerate() {
         let counts = Counts::of(
-            others(&folds, fold),
+            others(&folds.members, fold),
             &shown,
             labels,
             height * width * 8,
@@ -50,9 +45,12 @@ pub(super) fn view(
         for &i in members {
             let own = labels[i] as usize;
             scores[i] = counts.score(&shown[i], own);
-            let rng = &mut seed.stream("wrong pixels", i as u64);
-            for slot in &mut null[i * WRONG_LABELS..(i + 1) * WRONG_LABELS] {
-                *slot = counts.score(&shown[i], (own + rng.random_range(1..classes)) % classes);
+            let null = &mut null[i * WRONG_LABELS..(i + 1) * WRONG_LABELS];
+            for (slot, label) in null
+                .iter_mut()
+                .zip(wrong_labels(seed, i, labels[i], classes))
+            {
+                *slot = counts.score(&shown[i], label as usize);
             }
         }
     }
@@ -61,6 +59,15 @@ pub(super) fn view(
         scores,
         null,
     }
+}
+
+/// Rows of all folds but one, fold by fold.
+fn others(folds: &[Vec<usize>], left_out: usize) -> impl Iterator<Item = usize> {
+    let others = folds
+        .iter()
+        .enumerate()
+        .filter(move |(k, _)| *k != left_out);
+    others.flat_map(|(_, members)| members.iter().copied())
 }
 
 /// The full colours of a picture that stand alone, `width` pixels a line: eight times the place, plus the colour.
@@ -176,7 +183,8 @@ mod tests {
     #[test]
     fn a_shared_pixel_speaks_for_the_rows_that_have_it_and_no_other() {
         let (pixels, labels) = rows(1000, 10);
-        let view = view(&pixels, (4, 4), &labels, 2, Seed(0));
+        let folds = Folds::draw(&labels, 2, Seed(0));
+        let view = view(&pixels, (4, 4), &labels, &folds, Seed(0));
         for (i, score) in view.scores.iter().enumerate() {
             let has = i % 2 == 1 && (i / 2) % 10 == 0;
             assert_eq!(*score > 1.0, has, "{i} {score}");

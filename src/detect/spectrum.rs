@@ -6,9 +6,10 @@
 use std::ops::Range;
 
 use faer::Mat;
+use rayon::prelude::*;
 
-use super::cosine;
-use super::linalg::{Rows, eigen};
+use super::coefficients::{Coefficients, chunks};
+use super::linalg::{CHUNK, Rows, eigen};
 use crate::Result;
 
 /// Variance below which a direction is dead (a constant border, a grey picture): well under that of 8-bit rounding,
@@ -18,40 +19,37 @@ const DEAD: f64 = 1e-6;
 /// One part in this many of the rows counts as quiet.
 const QUIET: usize = 3;
 
-/// Principal directions of a set of rows, least variant first, and the rows' coordinates in them.
-pub(super) struct Spectrum {
+/// Principal directions of the rows, least variant first.
+pub(super) struct Spectrum<'a> {
+    coefficients: &'a Coefficients<'a>,
     /// Variance of each direction, ascending.
     variances: Vec<f64>,
-    /// Centred coordinates, `[n, dim]`.
-    coordinates: Rows,
+    /// Directions in the cosine basis, one a column.
+    vectors: Mat<f64>,
 }
 
-impl Spectrum {
-    /// Of `pixels` in \[0, 1\], `[n, height, width, 3]`.
-    ///
+impl<'a> Spectrum<'a> {
     /// The covariance is shrunk towards the one that stationary pictures would have: diagonal in the cosine basis, where
     /// each variance is an average over all rows. With fewer rows than directions, the sample's own directions would fit
     /// the sample, not the pictures.
-    pub(super) fn new(pixels: Vec<f32>, (height, width): (usize, usize)) -> Result<Self> {
-        let mut rows = Rows {
-            dim: height * width * 3,
-            values: pixels,
-        };
-        cosine::transform(&mut rows.values, height, width);
-        centre(&mut rows);
-        let moments = rows.gram();
-        let n = rows.len() as f64;
-        let shrinkage = rows.dim as f64 / (rows.dim as f64 + n);
-        let covariance = Mat::from_fn(rows.dim, rows.dim, |i, j| {
+    pub(super) fn new(coefficients: &'a Coefficients<'a>) -> Result<Self> {
+        let dim = coefficients.dim();
+        let mut moments = Mat::<f32>::zeros(dim, dim);
+        for chunk in chunks(coefficients.len()) {
+            let rows = coefficients.rows(&chunk.collect::<Vec<_>>());
+            rows.all().add_gram(&mut moments);
+        }
+        let n = coefficients.len() as f64;
+        let shrinkage = dim as f64 / (dim as f64 + n);
+        let covariance = Mat::from_fn(dim, dim, |i, j| {
             let keep = if i == j { 1.0 } else { 1.0 - shrinkage };
-            keep * f64::from(moments[(i, j)]) / n
+            keep * f64::from(moments[(i.max(j), i.min(j))]) / n
         });
         let (variances, vectors) = eigen(&covariance)?;
-        let vectors = Mat::from_fn(rows.dim, rows.dim, |i, j| vectors[(i, j)] as f32);
-        let coordinates = rows.times(vectors.as_ref());
         Ok(Self {
+            coefficients,
             variances,
-            coordinates,
+            vectors,
         })
     }
 
@@ -71,10 +69,11 @@ impl Spectrum {
     /// Coordinates in the least variant directions that together hold `share` of the variance, each direction scaled to
     /// unit variance and then each row to unit mean square: what a row carries where natural pictures hold little, without
     /// the loudness of its own texture. Rows quieter than most are not raised to that level: all that is left in an even
-    /// sky is the trace of its encoder, which honest pictures of one class share. `[n, k]`, `k` at least 1.
-    pub(super) fn faint(&self, share: f64) -> Rows {
+    /// sky is the trace of its encoder, which honest pictures of one class share. Rows in the given order, `[n, k]`, `k` at
+    /// least 1.
+    pub(super) fn faint(&self, share: f64, order: &[usize]) -> Rows {
         let k = self.directions_within(share).max(1);
-        let mut faint = self.whitened(0..k);
+        let mut faint = self.whitened(0..k, order);
         let loudness: Vec<f32> = faint.values.chunks_exact(k).map(root_mean_square).collect();
         let mut sorted = loudness.clone();
         sorted.sort_by(f32::total_cmp);
@@ -86,46 +85,33 @@ impl Spectrum {
     }
 
     /// Coordinates in all other directions than those of [`Spectrum::faint`], each scaled to unit variance: what people see.
-    /// `[n, k]`.
-    pub(super) fn visible(&self, share: f64) -> Rows {
+    /// Rows in the given order, `[n, k]`.
+    pub(super) fn visible(&self, share: f64, order: &[usize]) -> Rows {
         let faint = self.directions_within(share).min(self.variances.len() - 1);
-        self.whitened(faint..self.variances.len())
+        self.whitened(faint..self.variances.len(), order)
     }
 
     /// Coordinates in some directions, each in units of its own standard deviation.
-    fn whitened(&self, directions: Range<usize>) -> Rows {
-        let scale: Vec<f32> = self.variances[directions.clone()]
-            .iter()
-            .map(|v| (1.0 / (v + DEAD).sqrt()) as f32)
-            .collect();
-        let rows = self.coordinates.values.chunks_exact(self.coordinates.dim);
-        let values = rows.flat_map(|row| {
-            let part = row[directions.clone()].iter();
-            part.zip(&scale).map(|(v, s)| v * s)
+    fn whitened(&self, directions: Range<usize>, order: &[usize]) -> Rows {
+        let (dim, k) = (self.coefficients.dim(), directions.len());
+        let scaled = Mat::<f32>::from_fn(dim, k, |i, j| {
+            let j = directions.start + j;
+            (self.vectors[(i, j)] / (self.variances[j] + DEAD).sqrt()) as f32
         });
-        Rows {
-            values: values.collect(),
-            dim: scale.len(),
-        }
+        let mut values = vec![0f32; order.len() * k];
+        values
+            .par_chunks_mut(CHUNK * k)
+            .zip(order.par_chunks(CHUNK))
+            .for_each(|(out, index)| {
+                self.coefficients
+                    .rows(index)
+                    .all()
+                    .times_into(scaled.as_ref(), out)
+            });
+        Rows { values, dim: k }
     }
 }
 
 fn root_mean_square(row: &[f32]) -> f32 {
     (row.iter().map(|v| v * v).sum::<f32>() / row.len() as f32).sqrt()
-}
-
-/// Subtracts the mean row.
-fn centre(rows: &mut Rows) {
-    let n = rows.len() as f64;
-    let mut mean = vec![0f64; rows.dim];
-    for row in rows.values.chunks_exact(rows.dim) {
-        for (m, v) in mean.iter_mut().zip(row) {
-            *m += f64::from(*v);
-        }
-    }
-    for row in rows.values.chunks_exact_mut(rows.dim) {
-        for (v, m) in row.iter_mut().zip(&mean) {
-            *v -= (m / n) as f32;
-        }
-    }
 }

@@ -9,7 +9,7 @@
 //! - Source: measured here; the linear separability of these perturbations is from Yu et al., KDD 2022.
 
 use super::View;
-use super::crossfit::{Fit, matched};
+use super::crossfit::{Fit, Folds, matched};
 use super::grain::Band;
 use super::spectrum::Spectrum;
 use crate::mixture::Anchor;
@@ -28,17 +28,17 @@ const FIT: Fit = Fit {
 /// Evidence that each row carries its class's pattern in `band`; standard normal where there is none.
 pub(super) fn view(
     name: &'static str,
-    spectrum: &Spectrum,
+    spectrum: &Spectrum<'_>,
     band: Band,
     labels: &[u32],
-    classes: usize,
+    folds: &Folds,
     seed: Seed,
 ) -> Result<View> {
     let rows = match band {
-        Band::Faint => spectrum.faint(FAINT),
-        Band::Visible => spectrum.visible(FAINT),
+        Band::Faint => spectrum.faint(FAINT, &folds.order()),
+        Band::Visible => spectrum.visible(FAINT, &folds.order()),
     };
-    let matched = matched(&rows, labels, classes, FIT, seed)?;
+    let matched = matched(&rows, labels, folds, FIT, seed)?;
     Ok(View {
         name,
         scores: matched.own,

@@ -6,10 +6,8 @@
 //! - Misses: patterns with a position. Honest classes have textures too: what stands out must stand far out.
 //! - Source: measured here; that these textures are class-linked is Sandoval-Segura et al., NeurIPS 2022.
 
-use rayon::prelude::*;
-
 use super::View;
-use super::crossfit::{Fit, matched};
+use super::crossfit::{Fit, Folds, matched};
 use super::grain::Grain;
 use super::linalg::Rows;
 use crate::mixture::Anchor;
@@ -29,19 +27,14 @@ pub(super) const FIT: Fit = Fit {
 };
 
 /// Textures of all rows, sphered: `[n, k]`.
-pub(super) fn features(grain: &Grain) -> Result<Rows> {
-    let textures: Vec<Vec<f32>> = grain
-        .rows()
-        .map(|row| texture(row, grain.width()))
-        .collect();
-    let dim = textures.first().map_or(1, Vec::len);
-    let values = textures.concat();
-    Rows { values, dim }.sphered(RIDGE)
+pub(super) fn features(grain: &Grain<'_>) -> Result<Rows> {
+    let width = grain.size().1;
+    Rows::from_rows(grain.map(|picture, _| texture(picture, width))).sphered(RIDGE)
 }
 
 /// Evidence that each row has its class's texture, from [`features`].
-pub(super) fn view(features: &Rows, labels: &[u32], classes: usize, seed: Seed) -> Result<View> {
-    let matched = matched(features, labels, classes, FIT, seed)?;
+pub(super) fn view(features: &Rows, labels: &[u32], folds: &Folds, seed: Seed) -> Result<View> {
+    let matched = matched(&features.select(&folds.order()), labels, folds, FIT, seed)?;
     Ok(View {
         name: "texture",
         scores: matched.own,

@@ -5,12 +5,15 @@
 
 use super::View;
 use crate::Result;
-use crate::stats::quantiles;
+use crate::stats::{moments, quantiles};
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
 const MEDIAN: f64 = 2.5;
 /// The faint part of the pictures tells the class this many times as well as the visible part.
 const BEYOND: f64 = 1.5;
+
+/// Fewer rows of a class, beside those that stand apart, are no class.
+const LEAST: usize = 20;
 
 /// Classes that carry as a whole by one view.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,42 +24,63 @@ pub struct Whole {
     pub classes: Vec<bool>,
 }
 
-/// The classes that carry by `view` and not by `visible`, the same view of what people see, which is made only if needed.
-pub(super) fn whole(
-    view: &View,
-    labels: &[u32],
-    classes: usize,
-    visible: impl FnOnce() -> Result<View>,
-) -> Result<Option<Whole>> {
-    let faint = standard(view);
-    let medians = medians(&faint, labels, classes);
-    if medians.iter().all(|&median| median < MEDIAN) {
-        return Ok(None);
+/// A view of the faint part of the pictures that classes may carry by, and the same view of what people see.
+pub(super) struct Bands {
+    faint: Vec<f64>,
+    visible: Vec<f64>,
+}
+
+impl Bands {
+    /// Of the scores of `view`; `visible` is made only if a class may carry by it.
+    pub(super) fn new(
+        view: &View,
+        labels: &[u32],
+        classes: usize,
+        visible: impl FnOnce() -> Result<View>,
+    ) -> Result<Option<Self>> {
+        let faint = standard(view);
+        let all = vec![true; labels.len()];
+        if medians(&faint, labels, classes, &all)
+            .iter()
+            .all(|&median| median < MEDIAN)
+        {
+            return Ok(None);
+        }
+        let visible = standard(&visible()?);
+        Ok(Some(Self { faint, visible }))
     }
-    let honest = self::medians(&standard(&visible()?), labels, classes);
-    let carries = |(&median, &honest): (&f64, &f64)| median >= MEDIAN && median >= BEYOND * honest;
-    let carrying: Vec<bool> = medians.iter().zip(&honest).map(carries).collect();
-    Ok(carrying.contains(&true).then_some(Whole {
-        scores: faint,
-        classes: carrying,
-    }))
+
+    /// The classes that carry by what is faint and not by what is visible, `rest` being the rows that do not stand apart
+    /// already: where a part of a class carries, the others do not.
+    pub(super) fn whole(self, labels: &[u32], classes: usize, rest: &[bool]) -> Option<Whole> {
+        let medians = |scores| medians(scores, labels, classes, rest);
+        let carries = |(faint, visible): (f64, f64)| faint >= MEDIAN && faint >= BEYOND * visible;
+        let pairs = medians(&self.faint).into_iter().zip(medians(&self.visible));
+        let carrying: Vec<bool> = pairs.map(carries).collect();
+        carrying.contains(&true).then_some(Whole {
+            scores: self.faint,
+            classes: carrying,
+        })
+    }
 }
 
 /// Scores in deviations under wrong labels, about their mean.
 fn standard(view: &View) -> Vec<f64> {
-    let n = view.null.len().max(1) as f64;
-    let mean = view.null.iter().sum::<f64>() / n;
-    let square = view.null.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    let deviation = (square / n).sqrt().max(1e-9);
+    let (mean, deviation) = moments(&view.null);
+    let deviation = deviation.max(1e-9);
     view.scores.iter().map(|v| (v - mean) / deviation).collect()
 }
 
-fn medians(scores: &[f64], labels: &[u32], classes: usize) -> Vec<f64> {
+/// Median of the `chosen` rows of each class; zero where they are too few.
+fn medians(scores: &[f64], labels: &[u32], classes: usize, chosen: &[bool]) -> Vec<f64> {
     let mut of_class = vec![Vec::new(); classes];
-    for (&score, &label) in scores.iter().zip(labels) {
+    for ((&score, &label), _) in scores.iter().zip(labels).zip(chosen).filter(|(_, c)| **c) {
         of_class[label as usize].push(score);
     }
-    let median = |scores: &Vec<f64>| quantiles(scores, &[0.5]).first().copied().unwrap_or(0.0);
+    let median = |scores: &Vec<f64>| match scores.len() {
+        LEAST.. => quantiles(scores, &[0.5])[0],
+        _ => 0.0,
+    };
     of_class.iter().map(median).collect()
 }
 
@@ -75,12 +99,23 @@ mod tests {
         }
     }
 
+    fn found(faint: f64, visible: f64, rest: &[bool]) -> Option<Vec<bool>> {
+        let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
+        let bands = Bands::new(&view(faint), &labels, 2, || Ok(view(visible))).unwrap()?;
+        Some(bands.whole(&labels, 2, rest)?.classes)
+    }
+
     #[test]
     fn only_what_is_not_seen_makes_a_class_carry() {
-        let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
-        let found = |faint, visible| whole(&view(faint), &labels, 2, || Ok(view(visible))).unwrap();
-        assert_eq!(found(4.0, 1.0).unwrap().classes, [true, false]);
-        assert_eq!(found(4.0, 5.0), None);
-        assert_eq!(found(1.0, 0.0), None);
+        let rest = [true; 100];
+        assert_eq!(found(4.0, 1.0, &rest).unwrap(), [true, false]);
+        assert_eq!(found(4.0, 5.0, &rest), None);
+        assert_eq!(found(1.0, 0.0, &rest), None);
+    }
+
+    #[test]
+    fn rows_that_stand_apart_do_not_speak_for_the_others() {
+        let rest: Vec<bool> = (0..100).map(|i| i % 2 == 1).collect();
+        assert_eq!(found(4.0, 1.0, &rest), None);
     }
 }

@@ -97,6 +97,18 @@ impl Dvae {
         Ok(())
     }
 
+    /// Takes the readable rows `rows` of `data` apart, in that order, from the means of their latents.
+    ///
+    /// # Errors
+    /// As [`Dvae::apply_batches`].
+    pub fn apply_rows(&self, data: &Dataset, rows: &[usize]) -> Result<Disentangled> {
+        let labels = data.labels();
+        self.check_fits(data, &labels)?;
+        let x = self.frame.tensor(rows.iter().map(|&row| data.image(row)))?;
+        let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
+        self.part(&x, &labels, Latent::Mean, 0)
+    }
+
     /// Takes a few images apart that need not be bytes: `images` is `[labels, height, width, 3]` in [0, 1], and stands
     /// for the rows from `first` on, whose noise it gets.
     ///

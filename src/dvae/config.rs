@@ -64,6 +64,18 @@ impl DvaeConfig {
         }
     }
 
+    /// [`DvaeConfig::fast`] with fewer epochs for more `rows`, down to three: beyond ten thousand, it is the steps that
+    /// count.
+    pub fn fast_for(rows: usize) -> Self {
+        let fast = Self::fast();
+        let epochs = (fast.epochs * 10_000 / rows.max(1)).clamp(3, fast.epochs);
+        Self {
+            energy_epoch: (fast.energy_epoch * epochs / fast.epochs).max(1),
+            epochs,
+            ..fast
+        }
+    }
+
     /// Weight of the rate: the published rule, which is strict about small rates only.
     pub fn kld_weight(&self) -> f64 {
         if self.kld_limit > 0.99 { 0.01 } else { 0.5 }
@@ -137,6 +149,20 @@ mod tests {
             let share = config.energy_epoch as f64 / config.epochs as f64;
             assert!((share - 11.0 / 60.0).abs() < 0.5 / config.epochs as f64);
         }
+    }
+
+    #[test]
+    fn more_rows_make_fewer_epochs() {
+        let of = |rows| {
+            (
+                DvaeConfig::fast_for(rows).epochs,
+                DvaeConfig::fast_for(rows).energy_epoch,
+            )
+        };
+        assert_eq!(
+            [of(10), of(10_000), of(20_000), of(50_000)],
+            [(9, 2), (9, 2), (4, 1), (3, 1)]
+        );
     }
 
     #[test]

@@ -14,12 +14,14 @@ mod encoder;
 mod fit;
 mod loss;
 mod network;
+mod traces;
 mod training;
 
 pub use apply::{BatchOutput, Disentangled, Latent};
 pub use config::DvaeConfig;
 pub use loss::{Losses, Objective, Terms};
 pub use network::{Network, Output};
+pub use traces::Traces;
 pub use training::{Batch, Training};
 
 pub(crate) use fit::noise;

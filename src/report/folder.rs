@@ -21,7 +21,7 @@ pub const TIMINGS: &str = "timings.json";
 pub const SHEET: &str = "sheet.png";
 
 /// What an audit folder is written from.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Contents<'a> {
     /// The drop.
     pub dataset: &'a Dataset,
@@ -29,8 +29,8 @@ pub struct Contents<'a> {
     pub evidence: &'a Evidence,
     /// What was decided of it.
     pub decision: &'a Decision,
-    /// The disentangled pictures, for the sheet.
-    pub pictures: sheet::Pictures<'a>,
+    /// What the model makes of rows, for the sheet; see [`sheet::render`].
+    pub take_apart: Option<&'a sheet::TakeApart<'a>>,
     /// The report.
     pub report: &'a Report,
     /// Seconds and memory.
@@ -73,7 +73,7 @@ pub fn write(folder: &Path, force: bool, contents: &Contents<'_>) -> Result<()> 
         dataset,
         evidence,
         decision,
-        pictures,
+        take_apart,
         report,
         timings,
     } = contents;
@@ -81,7 +81,7 @@ pub fn write(folder: &Path, force: bool, contents: &Contents<'_>) -> Result<()> 
     let put = |name: &str, bytes: Vec<u8>| write_atomic(&folder.join(name), &bytes);
     put(SAMPLES, csv::samples(dataset, evidence, decision))?;
     put(CLASSES, csv::classes(report))?;
-    put(SHEET, sheet::render(dataset, decision, pictures, seed)?)?;
+    put(SHEET, sheet::render(dataset, decision, *take_apart, seed)?)?;
     put(TIMINGS, json(timings))?;
     put(RESULTS, json(report))
 }

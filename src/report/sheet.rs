@@ -18,38 +18,33 @@ const RED: Rgb<u8> = Rgb([200, 30, 30]);
 const AMBER: Rgb<u8> = Rgb([230, 160, 0]);
 const GREEN: Rgb<u8> = Rgb([30, 140, 60]);
 
-/// What the model made of the readable rows, in block order: each `[n, height, width, 3]` in [0, 1] pixel units.
-#[derive(Clone, Copy, Debug)]
-pub struct Pictures<'a> {
-    /// Rate-constrained reconstructions.
-    pub reconstruction: &'a [f32],
-    /// Disentangled perturbations.
-    pub perturbation: &'a [f32],
-}
+/// What a model makes of some rows: reconstruction and perturbation, each `[rows, height, width, 3]` in [0, 1] pixel units.
+pub type TakeApart<'a> = dyn Fn(&[usize]) -> Result<(Vec<f32>, Vec<f32>)> + 'a;
 
-/// The bytes of the sheet, a PNG.
+/// The bytes of the sheet, a PNG; without `take_apart`, which there is none of where no model was trained, pictures alone.
 ///
 /// # Errors
-/// [`Error::Numeric`](crate::Error::Numeric) if the sheet cannot be encoded.
+/// [`Error::Numeric`](crate::Error::Numeric) if the sheet cannot be encoded, and whatever `take_apart` returns.
 ///
 /// # Panics
-/// If `decision` or `pictures` have another number of rows than `dataset` has readable ones: a defect in the caller.
+/// If `decision` has another number of rows than `dataset` has readable ones: a defect in the caller.
 pub fn render(
     dataset: &Dataset,
     decision: &Decision,
-    pictures: &Pictures<'_>,
+    take_apart: Option<&TakeApart<'_>>,
     seed: Seed,
 ) -> Result<Vec<u8>> {
     let colour = |k: usize, other| if decision.rows[k].flagged { RED } else { other };
-    let strips = |rows: Vec<usize>, other| -> Vec<Strip> {
-        let strip = |&k: &usize| Strip {
+    let strips = |rows: Vec<usize>, other| -> Result<Vec<Strip>> {
+        let panels = panels(dataset, take_apart, &rows)?;
+        let strip = |(&k, panels)| Strip {
             colour: colour(k, other),
-            panels: panels(dataset, pictures, k),
+            panels,
         };
-        rows.iter().map(strip).collect()
+        Ok(rows.iter().zip(panels).map(strip).collect())
     };
-    let suspicious = strips(most_suspicious(decision), AMBER);
-    let random = strips(random_unflagged(decision, seed), GREEN);
+    let suspicious = strips(most_suspicious(decision), AMBER)?;
+    let random = strips(random_unflagged(decision, seed), GREEN)?;
     draw([&suspicious, &random], (dataset.height, dataset.width))
 }
 
@@ -71,15 +66,27 @@ fn random_unflagged(decision: &Decision, seed: Seed) -> Vec<usize> {
     chosen.into_iter().map(|place| clean[place]).collect()
 }
 
-/// Picture, reconstruction and amplified perturbation of block row `k`; the picture alone where there was no model.
-fn panels(dataset: &Dataset, pictures: &Pictures<'_>, k: usize) -> Vec<RgbImage> {
+/// Picture, reconstruction and amplified perturbation of each block row of `rows`.
+fn panels(
+    dataset: &Dataset,
+    take_apart: Option<&TakeApart<'_>>,
+    rows: &[usize],
+) -> Result<Vec<Vec<RgbImage>>> {
     let size = dataset.height * dataset.width * 3;
-    let own = |values: &[f32]| values.get(k * size..(k + 1) * size).map(<[f32]>::to_vec);
-    let panels = [
-        Some(dataset.image(k).to_vec()),
-        own(pictures.reconstruction).map(|values| bytes(&values, 1.0, 0.0)),
-        own(pictures.perturbation).map(|values| amplified(&values)),
-    ];
-    let panel = |rgb: Vec<u8>| panel((dataset.height, dataset.width), &rgb);
-    panels.into_iter().flatten().map(panel).collect()
+    let panel = |rgb: &[u8]| panel((dataset.height, dataset.width), rgb);
+    let mut panels: Vec<Vec<RgbImage>> = rows
+        .iter()
+        .map(|&k| vec![panel(dataset.image(k))])
+        .collect();
+    if let Some(take_apart) = take_apart.filter(|_| !rows.is_empty()) {
+        let (reconstruction, perturbation) = take_apart(rows)?;
+        let pairs = reconstruction
+            .chunks_exact(size)
+            .zip(perturbation.chunks_exact(size));
+        for (panels, (reconstruction, perturbation)) in panels.iter_mut().zip(pairs) {
+            panels.push(panel(&bytes(reconstruction, 1.0, 0.0)));
+            panels.push(panel(&amplified(perturbation)));
+        }
+    }
+    Ok(panels)
 }

@@ -7,7 +7,6 @@ use ue_audit::data::{Dataset, Image, Limits, LoadOptions, encode_png, load, open
 use ue_audit::decide::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
 use ue_audit::detect::{Evidence, View};
 use ue_audit::observe::Silent;
-use ue_audit::report::sheet::Pictures;
 use ue_audit::report::{Report, Timings, folder};
 use ue_audit::settings::{Config, Settings};
 use ue_audit::{Seed, demo};
@@ -123,15 +122,13 @@ pub(crate) fn audit(
 ) -> BTreeMap<String, Vec<u8>> {
     let (evidence, decision) = findings(dataset);
     let report = Report::new(dataset, &evidence, &decision, &settings(), truth).unwrap();
-    let flat = vec![0.25; dataset.pixels().len()];
+    let size = dataset.height * dataset.width * 3;
+    let flat = |rows: &[usize]| Ok((vec![0.25; rows.len() * size], vec![0.25; rows.len() * size]));
     let contents = folder::Contents {
         dataset,
         evidence: &evidence,
         decision: &decision,
-        pictures: Pictures {
-            reconstruction: &flat,
-            perturbation: &flat,
-        },
+        take_apart: Some(&flat),
         report: &report,
         timings: &Timings::new(&[("fit".into(), 1.5)]),
     };

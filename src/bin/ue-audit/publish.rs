@@ -1,6 +1,6 @@
 //! From an audit to what people get: the folder, the tables, the JSON line.
 
-use ue_audit::report::sheet::Pictures;
+use ue_audit::report::sheet::TakeApart;
 use ue_audit::report::{Report, Timing, Timings, folder, terminal};
 use ue_audit::settings::Settings;
 
@@ -22,18 +22,23 @@ pub(crate) fn publish(
         dataset,
         evidence,
         decision,
+        model,
         ..
     } = audit;
+    let take_apart = |rows: &[usize]| {
+        let Some(model) = model else {
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let parts = model.apply_rows(dataset, rows)?;
+        Ok((parts.reconstruction, parts.perturbation))
+    };
     let mut report = Report::new(dataset, evidence, decision, settings, truth)?;
     let timings = Timings::new(&audit.seconds);
     let contents = folder::Contents {
         dataset,
         evidence,
         decision,
-        pictures: Pictures {
-            reconstruction: &audit.parts.reconstruction,
-            perturbation: &audit.parts.perturbation,
-        },
+        take_apart: model.as_ref().map(|_| &take_apart as &TakeApart<'_>),
         report: &report,
         timings: &timings,
     };

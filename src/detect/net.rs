@@ -1,0 +1,219 @@
+//! View `net`: does a small convolutional network learn the class from the grain?
+//!
+//! - Looks at: the clipped grain ([`Grain`]); logit of the own label less the highest other one, from a network that was
+//!   trained on the other half of the rows.
+//! - Catches: whatever a network learns from noise, whether it has a place, a texture or neither: what makes data
+//!   unlearnable in the first place (EM, REM, TAP, SEP, NTGA, AR, LSP, OPS), above all where most of a class carries.
+//! - Misses: small shares, which a short training does not find among honest rows. Honest classes have grain too, which is
+//!   why what people see must not tell the class as well ([`super::whole`]).
+//! - Source: networks learn such noise before anything else (Huang et al., ICLR 2021); the comparison of the two bands was
+//!   measured here.
+
+use candle_core::{Device, Tensor};
+use rayon::prelude::*;
+
+use super::View;
+use super::crossfit::{Folds, WRONG_LABELS, wrong_labels};
+use super::grain::Grain;
+use crate::nn::Mode;
+use crate::nn::epochs::Epochs;
+use crate::nn::layers::{BatchNorm, Conv2d, Linear};
+use crate::nn::ops::{Conv, global_average_pool};
+use crate::nn::optim::Adam;
+use crate::nn::params::Params;
+use crate::nn::schedule::{Anneal, OneCycle};
+use crate::observe::Observer;
+use crate::zoo::Epoch;
+use crate::{Result, Seed};
+
+/// Rows of one step.
+const BATCH: usize = 64;
+/// Steps of a training, rounded to whole passes over the rows: noise that is there to be learnt is learnt by then...
+const STEPS: usize = 470;
+/// ...and at most so many passes.
+const MOST_EPOCHS: usize = 20;
+/// Largest absolute value of the grain that the network sees.
+const CLIP: f32 = 3.0;
+/// Channels of the three convolutions.
+const WIDTHS: [usize; 3] = [32, 64, 64];
+const RATE: f64 = 5e-3;
+const DECAY: f64 = 1e-2;
+const CLIP_NORM: f64 = 5.0;
+const SMOOTHING: f64 = 0.1;
+const SCHEDULE: OneCycle = OneCycle {
+    rise: 0.3,
+    start: 0.04,
+    end: 1e-4,
+    anneal: Anneal::Cosine,
+};
+
+/// Evidence that a network finds each row's class in its grain.
+pub(super) fn view(
+    grain: &Grain<'_>,
+    labels: &[u32],
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<View> {
+    let classes = folds.classes;
+    let mut view = View {
+        name: "net",
+        scores: vec![0.0; labels.len()],
+        null: vec![0.0; labels.len() * WRONG_LABELS],
+    };
+    let order = folds.order();
+    let half =
+        |parity: usize| -> Vec<usize> { order.iter().copied().skip(parity).step_by(2).collect() };
+    for parity in [0, 1] {
+        let net = train(grain, &half(1 - parity), labels, classes, seed, observer)?;
+        for rows in half(parity).chunks(BATCH) {
+            observer.check()?;
+            let logits = net.forward(&batch(grain, rows)?, Mode::Eval)?;
+            for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
+                let own = labels[row];
+                view.scores[row] = margin(&logits, own);
+                let null = &mut view.null[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
+                for (slot, label) in null.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
+                    *slot = margin(&logits, label);
+                }
+            }
+        }
+    }
+    Ok(view)
+}
+
+/// The logit of `label` less the highest other one.
+fn margin(logits: &[f32], label: u32) -> f64 {
+    let others = (0..).zip(logits).filter(|(k, _)| *k != label);
+    let highest = others.fold(f32::NEG_INFINITY, |most, (_, &logit)| most.max(logit));
+    f64::from(logits[label as usize] - highest)
+}
+
+fn train(
+    grain: &Grain<'_>,
+    rows: &[usize],
+    labels: &[u32],
+    classes: usize,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Net> {
+    let net = Net::new(classes, seed.derive("net.init", 0))?;
+    let epochs = Epochs {
+        name: "shortcut network",
+        rows: rows.len(),
+        batch: BATCH,
+        epochs: (STEPS * BATCH / rows.len().max(1)).clamp(2, MOST_EPOCHS),
+        shuffle: (seed, "net.shuffle"),
+    };
+    epochs.run(
+        &mut Adam::new(&net.params, CLIP_NORM).weight_decay(DECAY),
+        |clock| SCHEDULE.rate(RATE, clock.step, clock.steps),
+        |_, chosen, mode| {
+            let rows: Vec<usize> = chosen.iter().map(|&at| rows[at]).collect();
+            let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
+            let logits = net.forward(&batch(grain, &rows)?, mode)?;
+            Epoch::loss(mode, &logits, &labels, SMOOTHING)
+        },
+        observer,
+    )?;
+    Ok(net)
+}
+
+/// `[rows, height, width, 3]`.
+fn batch(grain: &Grain<'_>, rows: &[usize]) -> Result<Tensor> {
+    let (height, width) = grain.size();
+    let dim = height * width * 3;
+    let mut values = vec![0f32; rows.len() * dim];
+    values
+        .par_chunks_exact_mut(dim)
+        .zip(rows)
+        .for_each(|(out, &row)| {
+            grain.write(row, out);
+            out.iter_mut().for_each(|v| *v = v.clamp(-CLIP, CLIP));
+        });
+    Ok(Tensor::from_vec(
+        values,
+        (rows.len(), height, width, 3),
+        &Device::Cpu,
+    )?)
+}
+
+/// Three convolutions that halve the sides, a mean over places, and a linear layer.
+struct Net {
+    params: Params,
+    layers: Vec<(Conv2d, BatchNorm)>,
+    fc: Linear,
+}
+
+impl Net {
+    fn new(classes: usize, seed: Seed) -> Result<Self> {
+        let mut params = Params::new(seed);
+        let halve = Conv {
+            kernel: 3,
+            stride: 2,
+            padding: 1,
+        };
+        let (mut layers, mut from) = (Vec::new(), 3);
+        for (index, to) in WIDTHS.into_iter().enumerate() {
+            let name = |part: &str| format!("{part}{}", index + 1);
+            let conv = Conv2d::new(&mut params, &name("conv"), (from, to), halve, false)?;
+            layers.push((conv, BatchNorm::new(&mut params, &name("bn"), to, true)?));
+            from = to;
+        }
+        let fc = Linear::new(&mut params, "fc", (from, classes))?;
+        Ok(Self { params, layers, fc })
+    }
+
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        let mut h = x.clone();
+        for (conv, norm) in &self.layers {
+            h = norm.forward(&conv.forward(&h, mode)?, mode)?;
+        }
+        self.fc.forward(&global_average_pool(mode, &h)?, mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::coefficients::Coefficients;
+    use super::super::grain::Band;
+    use super::*;
+    use crate::observe::Silent;
+    use rand_distr::{Distribution, StandardNormal};
+
+    const DIM: usize = 12 * 12 * 3;
+
+    /// Share of the rows whose class a network finds in the grain of smooth pictures, under stripes of the class if
+    /// `striped`: up and down, or across.
+    fn found(striped: bool) -> f64 {
+        let n = 600;
+        let rng = &mut Seed(9).stream("net", 0);
+        let draws: Vec<f32> = (0..n * (DIM + 2))
+            .map(|_| StandardNormal.sample(rng))
+            .collect();
+        let labels: Vec<u32> = (0..n as u32).map(|i| i / 2 % 2).collect();
+        let read = |i: usize, out: &mut [f32]| {
+            let draws = &draws[i * (DIM + 2)..(i + 1) * (DIM + 2)];
+            for (k, out) in out.iter_mut().enumerate() {
+                let (y, x) = (k / 36, k / 3 % 12);
+                let place = if labels[i] == 0 { x } else { y };
+                let stripe = if place % 2 == 0 { 0.02 } else { -0.02 };
+                let smooth = draws[DIM] * y as f32 / 12.0 + draws[DIM + 1] * x as f32 / 12.0;
+                *out = smooth + 0.02 * draws[k] + if striped { stripe } else { 0.0 };
+            }
+        };
+        let coefficients = Coefficients::of(n, (12, 12), &read);
+        let grain = Grain::new(&coefficients, Band::Faint);
+        let folds = Folds::draw(&labels, 2, Seed(0));
+        let view = view(&grain, &labels, &folds, Seed(0), &Silent).unwrap();
+        view.scores.iter().filter(|score| **score > 0.0).count() as f64 / n as f64
+    }
+
+    #[test]
+    fn a_network_finds_what_is_linked_to_the_class_and_nothing_else() {
+        let (with, without) = (found(true), found(false));
+        assert!(with > 0.95, "{with}");
+        assert!((0.35..0.65).contains(&without), "{without}");
+    }
+}
