@@ -106,23 +106,24 @@ pub fn collect(
     done(1)?;
     let pixel = pixel::view(data.pixels(), size, labels, folds, seed);
     done(2)?;
-    let mut of_place = |name, coefficients| -> Result<View> {
-        let spectrum = Spectrum::new(coefficients)?;
+    let dim = size.0 * size.1 * 3;
+    let left = |i: usize| {
+        let residual = &traces.residual[i * dim..(i + 1) * dim];
+        residual.iter().map(|v| v.to_f32())
+    };
+    let read = |i: usize, out: &mut [f32]| out.iter_mut().zip(left(i)).for_each(|(o, v)| *o = v);
+    let left_overs = Coefficients::of(count, size, &read);
+    // The slow part of a spectrum runs on one core.
+    let spectra = rayon::join(|| Spectrum::new(pixels), || Spectrum::new(&left_overs));
+    done(3)?;
+    let mut of_place = |name, spectrum: Spectrum<'_>| -> Result<View> {
         let of = |band| template::view(name, &spectrum, band, labels, folds, seed);
         let view = of(Band::Faint)?;
         bands.extend(Bands::new(&view, labels, classes, || of(Band::Visible))?);
         Ok(view)
     };
-    let template = of_place("template", pixels)?;
-    done(3)?;
-    let dim = size.0 * size.1 * 3;
-    let left = |i: usize| {
-        traces.residual[i * dim..(i + 1) * dim]
-            .iter()
-            .map(|v| v.to_f32())
-    };
-    let read = |i: usize, out: &mut [f32]| out.iter_mut().zip(left(i)).for_each(|(o, v)| *o = v);
-    let residual = of_place("residual", &Coefficients::of(count, size, &read))?;
+    let template = of_place("template", spectra.0?)?;
+    let residual = of_place("residual", spectra.1?)?;
     let norm = |i| left(i).map(|v| f64::from(v).powi(2)).sum::<f64>();
     let left_over = (0..count).map(|i| 0.5 * norm(i).max(f64::MIN_POSITIVE).ln());
     let left_over = unlabelled("left_over", left_over.collect());
