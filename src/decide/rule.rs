@@ -272,6 +272,7 @@ mod tests {
         Group {
             scores: members.iter().map(|p| 10.0 * p).collect(),
             members,
+            doubt: 0.001,
         }
     }
 

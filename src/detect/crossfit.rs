@@ -6,6 +6,8 @@
 //! label has no way, however indirect, into its own score: on clean data, evidence under the own label then has the law
 //! of evidence under a wrong one.
 
+use std::collections::HashSet;
+
 use faer::Mat;
 use rand::RngExt;
 use rand::seq::SliceRandom;
@@ -109,6 +111,19 @@ impl Folds {
             }
         }
         Self { members, classes }
+    }
+
+    /// Without all rows but `rows`.
+    pub(super) fn within(&self, rows: &[usize]) -> Self {
+        let chosen: HashSet<&usize> = rows.iter().collect();
+        let keep = |fold: &Vec<usize>| {
+            let kept = fold.iter().filter(|row| chosen.contains(row));
+            kept.copied().collect()
+        };
+        Self {
+            members: self.members.iter().map(keep).collect(),
+            classes: self.classes,
+        }
     }
 
     /// All rows, fold by fold.

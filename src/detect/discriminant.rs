@@ -52,12 +52,15 @@ impl Profile {
     /// within the two sides.
     pub(super) fn scores(&self, carries: &[f64]) -> Result<Vec<f64>> {
         let carries = |at: usize| carries[self.order[at]];
-        let sides: Vec<(f64, Vec<f64>)> = self
+        let total: f64 = (0..self.order.len()).map(carries).sum();
+        let most = total > 0.5 * self.order.len() as f64;
+        let sides: Vec<Side> = self
             .folds
             .iter()
-            .map(|fold| {
-                let weight = fold.range.clone().map(carries).sum();
-                (weight, weighted(&self.rows, fold.range.clone(), carries))
+            .map(|fold| Side {
+                weight: fold.range.clone().map(carries).sum(),
+                sum: weighted(&self.rows, fold.range.clone(), carries),
+                gram: most.then(|| self.rows.weighted_gram(fold.range.clone(), carries)),
             })
             .collect();
         let mut scores = vec![0.0; self.order.len()];
@@ -70,18 +73,21 @@ impl Profile {
         Ok(scores)
     }
 
-    /// The discriminant of all folds but `left_out`, from the weight and the weighted sum of the rows that carry in each.
-    fn without(&self, left_out: usize, sides: &[(f64, Vec<f64>)]) -> Result<Direction> {
+    /// The discriminant of all folds but `left_out`, from what the rows that carry are in each.
+    fn without(&self, left_out: usize, sides: &[Side]) -> Result<Direction> {
         let dim = self.rows.dim;
         let (mut one, mut rest) = (vec![0f64; dim], vec![0f64; dim]);
-        let mut within = Mat::<f32>::zeros(dim, dim);
+        let (mut all, mut carrying) = (Mat::<f32>::zeros(dim, dim), Mat::<f32>::zeros(dim, dim));
         let (mut weight, mut n) = (0f64, 0f64);
         let folds = self.folds.iter().zip(sides).enumerate();
-        for (_, (fold, (part, sum))) in folds.filter(|(k, _)| *k != left_out) {
-            weight += part;
+        for (_, (fold, side)) in folds.filter(|(k, _)| *k != left_out) {
+            weight += side.weight;
             n += fold.range.len() as f64;
-            within += &fold.gram;
-            for (i, (carrying, all)) in sum.iter().zip(&fold.sum).enumerate() {
+            all += &fold.gram;
+            if let Some(gram) = &side.gram {
+                carrying += gram;
+            }
+            for (i, (carrying, all)) in side.sum.iter().zip(&fold.sum).enumerate() {
                 one[i] += carrying;
                 rest[i] += all - carrying;
             }
@@ -89,11 +95,21 @@ impl Profile {
         let weight = weight.clamp(1e-3, n - 1e-3);
         one.iter_mut().for_each(|v| *v /= weight);
         rest.iter_mut().for_each(|v| *v /= n - weight);
+        // Natural rows differ from each other in more ways than rows that carry. Where these are the most, both sides count
+        // alike, or the spread of the natural ones would be lost.
+        let counts = match sides.iter().all(|side| side.gram.is_some()) {
+            true => [0.5 / weight, 0.5 / (n - weight)],
+            false => [1.0 / n; 2],
+        };
+        let mut within = Mat::from_fn(dim, dim, |i, j| {
+            let inside = f64::from(carrying[(i, j)]);
+            let outside = f64::from(all[(i, j)]) - inside;
+            let between = [weight * one[i] * one[j], (n - weight) * rest[i] * rest[j]];
+            (counts[0] * inside + counts[1] * outside
+                - counts[0] * between[0]
+                - counts[1] * between[1]) as f32
+        });
         for i in 0..dim {
-            for j in 0..dim {
-                let between = weight * one[i] * one[j] + (n - weight) * rest[i] * rest[j];
-                within[(i, j)] = (within[(i, j)] - between as f32) / n as f32;
-            }
             within[(i, i)] += PENALTY;
         }
         let difference: Vec<f64> = one.iter().zip(&rest).map(|(a, b)| a - b).collect();
@@ -107,6 +123,14 @@ impl Profile {
             weights,
         })
     }
+}
+
+/// The rows of a fold that carry, each times its probability.
+struct Side {
+    weight: f64,
+    sum: Vec<f64>,
+    /// Second moments; only where most rows carry.
+    gram: Option<Mat<f32>>,
 }
 
 /// Sum of some rows, each times its weight.

@@ -22,9 +22,9 @@ const ROUNDS: usize = 8;
 const SETTLED: f64 = 0.1;
 /// What a gap is, where the discriminant was free to look for one: clean photographs, split in two at will, stay below 5
 /// deviations, and a tenth and more of the rows of a split slope are in doubt.
-const SEARCHED: Gap = Gap {
+pub(super) const SEARCHED: Gap = Gap {
     separation: 6.5,
-    doubt: 0.03,
+    doubt: 0.05,
 };
 /// What a gap is in a score whose law without a pattern is known, which is that under wrong labels. Clean photographs stay
 /// below 3 deviations, unless pictures that look alike draw out the tail; then a third of the rows and more is in doubt.
@@ -40,7 +40,7 @@ const ALIKE: f64 = 0.95;
 const WHOLE: f64 = 0.97;
 
 /// Between a group and the rest.
-struct Gap {
+pub(super) struct Gap {
     /// Least distance, in deviations of the rest.
     separation: f64,
     /// Largest expected share of rows, among the group's, whose side is open.
@@ -54,9 +54,68 @@ pub struct Group {
     pub scores: Vec<f64>,
     /// Probability of each row to be in the group.
     pub members: Vec<f64>,
+    /// Expected share of rows, among the group's, whose side is open.
+    pub doubt: f64,
 }
 
-/// All groups that self-training finds from the `traces` of the rows, each in each of the `profiles`.
+impl Group {
+    fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
+        let open: f64 = members.iter().map(|p| p * (1.0 - p)).sum();
+        let total: f64 = members.iter().sum();
+        Self {
+            doubt: open / total.max(f64::MIN_POSITIVE),
+            scores,
+            members,
+        }
+    }
+
+    /// The rows that are not in this group, without the classes that are all outside.
+    pub(super) fn rest(&self, labels: &[u32], classes: usize) -> Self {
+        let scores = self.scores.iter().map(|score| -score).collect();
+        let members = self.members.iter().map(|p| 1.0 - p).collect();
+        Self::new(scores, members).without_whole_classes(labels, classes)
+    }
+
+    /// Numbers of the rows that are rather in the group than not, and of the others.
+    pub(super) fn sides(&self) -> (Vec<usize>, Vec<usize>) {
+        (0..self.members.len()).partition(|&i| self.members[i] > 0.5)
+    }
+
+    /// Whether most of the rows are in the `known` group already.
+    pub(super) fn is_within(&self, known: &Self) -> bool {
+        let pairs = self.members.iter().zip(&known.members);
+        let both: f64 = pairs.map(|(a, b)| a.min(*b)).sum();
+        both > 0.5 * self.members.iter().sum::<f64>()
+    }
+
+    /// All rows that are in one of the `groups`; `None` if there are none.
+    pub(super) fn union(groups: &[Self]) -> Option<Self> {
+        let most = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a.max(*b)).collect();
+        let both = |all: Self, group: Self| {
+            let scores = most(&all.scores, &group.scores);
+            Self::new(scores, most(&all.members, &group.members))
+        };
+        groups.iter().cloned().reduce(both)
+    }
+
+    fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
+        let mut inside = vec![(0f64, 0f64); classes];
+        for (&p, &label) in self.members.iter().zip(labels) {
+            let (members, rows) = &mut inside[label as usize];
+            *members += p;
+            *rows += 1.0;
+        }
+        for (p, &label) in self.members.iter_mut().zip(labels) {
+            let (members, rows) = inside[label as usize];
+            if members > WHOLE * rows {
+                *p = 0.0;
+            }
+        }
+        self
+    }
+}
+
+/// All groups that self-training finds from the `traces` of the rows, each in each of the `profiles`; the surest first.
 pub(super) fn find(
     profiles: &[Profile],
     traces: &[&View],
@@ -65,14 +124,21 @@ pub(super) fn find(
 ) -> Result<Vec<Group>> {
     let mut starts = Vec::new();
     for trace in traces {
-        let limits = quantiles(&trace.scores, &STARTS.map(|share| 1.0 - share));
-        for limit in limits {
-            let carries: Vec<f64> = trace
-                .scores
-                .iter()
-                .map(|&score| f64::from(u8::from(score > limit)))
-                .collect();
-            starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
+        // Where no label is looked at, rows that lack what most have stand apart as well.
+        let ends = if trace.null.is_empty() {
+            &[1.0, -1.0][..]
+        } else {
+            &[1.0]
+        };
+        for end in ends {
+            let scores: Vec<f64> = trace.scores.iter().map(|score| end * score).collect();
+            for limit in quantiles(&scores, &STARTS.map(|share| 1.0 - share)) {
+                let carries = scores
+                    .iter()
+                    .map(|&score| f64::from(u8::from(score > limit)));
+                let carries: Vec<f64> = carries.collect();
+                starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
+            }
         }
     }
     let groups: Vec<Option<Group>> = starts
@@ -88,16 +154,15 @@ pub(super) fn find(
             distinct.push(group);
         }
     }
+    distinct.sort_by(|a, b| a.doubt.total_cmp(&b.doubt));
     Ok(distinct)
 }
 
 /// The rows that stand apart by one `view` alone, whose scores are standard normal where there is no pattern.
 pub(super) fn by_evidence(view: &View, labels: &[u32], classes: usize) -> Option<Group> {
     let mixture = Mixture::fit(&view.scores, labels, classes, Anchor::LOOSE);
-    let group = Group {
-        members: mixture.posteriors(&view.scores, labels),
-        scores: view.scores.clone(),
-    };
+    let members = mixture.posteriors(&view.scores, labels);
+    let group = Group::new(view.scores.clone(), members);
     stands_apart((group, mixture), &KNOWN, labels, classes)
 }
 
@@ -110,7 +175,7 @@ fn alike(one: &Group, other: &Group) -> bool {
 }
 
 /// Trains a discriminant on the rows that carry, and says anew which rows carry, until it has settled.
-fn refine(
+pub(super) fn refine(
     profile: &Profile,
     mut carries: Vec<f64>,
     labels: &[u32],
@@ -124,36 +189,23 @@ fn refine(
         let moves = members.iter().zip(&carries).map(|(a, b)| (a - b).abs());
         rounds -= 1;
         if rounds == 0 || moves.sum::<f64>() < SETTLED {
-            return Ok((Group { scores, members }, mixture));
+            return Ok((Group::new(scores, members), mixture));
         }
         carries = members;
     }
 }
 
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
-fn stands_apart(
-    (mut group, mixture): (Group, Mixture),
+pub(super) fn stands_apart(
+    (group, mixture): (Group, Mixture),
     gap: &Gap,
     labels: &[u32],
     classes: usize,
 ) -> Option<Group> {
-    let total: f64 = group.members.iter().sum();
-    let open: f64 = group.members.iter().map(|p| p * (1.0 - p)).sum();
-    if mixture.separation() < gap.separation || open > gap.doubt * total {
+    if mixture.separation() < gap.separation || group.doubt > gap.doubt {
         return None;
     }
-    let mut inside = vec![(0f64, 0f64); classes];
-    for (&p, &label) in group.members.iter().zip(labels) {
-        let (members, rows) = &mut inside[label as usize];
-        *members += p;
-        *rows += 1.0;
-    }
-    for (p, &label) in group.members.iter_mut().zip(labels) {
-        let (members, rows) = inside[label as usize];
-        if members > WHOLE * rows {
-            *p = 0.0;
-        }
-    }
+    let group = group.without_whole_classes(labels, classes);
     (group.members.iter().sum::<f64>() >= LEAST).then_some(group)
 }
 

@@ -29,6 +29,18 @@ impl Rows {
         }
     }
 
+    /// These with one more value a row.
+    pub(super) fn with_column(&self, column: &[f32]) -> Self {
+        let rows = (0..self.len()).zip(column);
+        let values = rows
+            .flat_map(|(i, v)| self.row(i).iter().chain([v]))
+            .copied();
+        Self {
+            values: values.collect(),
+            dim: self.dim + 1,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.values.len() / self.dim
     }
@@ -44,6 +56,21 @@ impl Rows {
             values,
             dim: self.dim,
         }
+    }
+
+    /// `X^T W X` of some rows with weights `W`, at least 0: dim x dim.
+    pub(super) fn weighted_gram(
+        &self,
+        rows: Range<usize>,
+        weight: impl Fn(usize) -> f64,
+    ) -> Mat<f32> {
+        let scaled = rows.flat_map(|at| {
+            let root = weight(at).sqrt() as f32;
+            self.row(at).iter().map(move |v| v * root)
+        });
+        let values = scaled.collect();
+        let dim = self.dim;
+        Self { values, dim }.all().gram()
     }
 
     /// Centred, turned to the rows' principal directions and scaled to unit variance there, `floor` added to each variance

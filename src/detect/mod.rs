@@ -14,6 +14,7 @@ mod link;
 mod loudness;
 mod net;
 mod pixel;
+mod sharpen;
 mod spectrum;
 mod template;
 mod texture;
@@ -29,6 +30,7 @@ use discriminant::Profile;
 use grain::{Band, Grain};
 pub use group::Group;
 use linalg::Rows;
+use link::Ties;
 use spectrum::Spectrum;
 use whole::Bands;
 pub use whole::Whole;
@@ -43,6 +45,23 @@ pub struct View {
     /// The same evidence under wrong labels, which no row can carry: the view's own null sample. Empty where the view
     /// does not look at labels.
     pub null: Vec<f64>,
+}
+
+impl View {
+    /// Scores of some rows in deviations under the wrong labels of these rows, about their mean.
+    fn standard(&self, rows: &[usize]) -> Vec<f64> {
+        let wrong = self.null.len() / self.scores.len().max(1);
+        let null: Vec<f64> = rows
+            .iter()
+            .flat_map(|&i| &self.null[i * wrong..(i + 1) * wrong])
+            .copied()
+            .collect();
+        let (mean, deviation) = crate::stats::moments(&null);
+        let scale = deviation.max(1e-9).recip();
+        rows.iter()
+            .map(|&i| (self.scores[i] - mean) * scale)
+            .collect()
+    }
 }
 
 /// Everything that was measured on the readable rows, in block order.
@@ -132,7 +151,8 @@ pub fn collect(
     let energy = unlabelled("energy", loudness::energy(&levels));
     let floor = unlabelled("floor", loudness::floor(&levels));
     let labelled = [&template, &residual, &texture, &pixel, &net];
-    let profiles = profiles(&labelled, &levels, &left_over, &textures, folds)?;
+    let [few, all] = features(&labelled, &levels, &left_over, &textures)?;
+    let profiles = [Profile::new(&few, folds), Profile::new(&all, folds)];
     let loud = [&energy, &floor];
     let starts: Vec<&View> = loud.into_iter().chain(labelled).collect();
     let groups = group::find(&profiles, &starts, labels, classes)?;
@@ -141,11 +161,32 @@ pub fn collect(
         .filter_map(|view| group::by_evidence(view, labels, classes))
         .collect();
     let mut unlinked = Vec::new();
+    let ties = Ties {
+        views: &[&template, &residual, &texture, &pixel],
+        bands: [&grain, &Grain::new(pixels, Band::Visible)],
+        labels,
+        folds,
+        seed,
+    };
     for group in groups {
-        match link::linked(&group, &labelled, &textures, labels, classes, seed)? {
-            true => linked.push(group),
-            false => unlinked.push(group),
+        let known = |known: &Vec<Group>| known.iter().any(|known| group.is_within(known));
+        let (inside, outside) = group.sides();
+        let rest = group.rest(labels, classes);
+        if known(&linked) || known(&unlinked) || linked.iter().any(|known| rest.is_within(known)) {
+            continue;
         }
+        if ties.hold(&inside, &outside, observer)? {
+            linked.push(group);
+        } else if ties.hold(&outside, &inside, observer)? {
+            linked.push(rest);
+        } else {
+            unlinked.push(group);
+        }
+    }
+    done(5)?;
+    if let Some(group) = Group::union(&linked) {
+        let sharp = sharpen::sharpened(&group, &few, &grain, labels, folds, seed, observer)?;
+        linked = sharp.map_or(linked, |sharp| vec![sharp]);
     }
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
@@ -153,7 +194,6 @@ pub fn collect(
         .into_iter()
         .filter_map(|bands| bands.whole(labels, classes, &rest));
     let wholes = wholes.collect();
-    done(5)?;
     Ok(Evidence {
         views: vec![
             energy, floor, left_over, template, residual, texture, pixel, net,
@@ -167,13 +207,12 @@ pub fn collect(
 }
 
 /// What the rows are told apart by: a few numbers, for groups of few rows, and these with all textures.
-fn profiles(
+fn features(
     labelled: &[&View],
     levels: &Rows,
     left_over: &View,
     textures: &Rows,
-    folds: &Folds,
-) -> Result<[Profile; 2]> {
+) -> Result<[Rows; 2]> {
     let loudness = Rows {
         values: (0..levels.len())
             .flat_map(|i| {
@@ -196,11 +235,10 @@ fn profiles(
                     .flat_map(move |part| part.row(i).iter().copied()),
             )
         };
-        let rows = Rows {
+        Rows {
             values: (0..loudness.len()).flat_map(row).collect(),
             dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
-        };
-        Profile::new(&rows, folds)
+        }
     };
     Ok([join(&[&loudness]), join(&[&loudness, textures])])
 }

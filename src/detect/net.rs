@@ -31,7 +31,7 @@ const BATCH: usize = 64;
 /// Steps of a training, rounded to whole passes over the rows: noise that is there to be learnt is learnt by then...
 const STEPS: usize = 470;
 /// ...and at most so many passes.
-const MOST_EPOCHS: usize = 20;
+const MOST_EPOCHS: usize = 60;
 /// Largest absolute value of the grain that the network sees.
 const CLIP: f32 = 3.0;
 /// Channels of the three convolutions.
@@ -61,29 +61,53 @@ pub(super) fn view(
         scores: vec![0.0; labels.len()],
         null: vec![0.0; labels.len() * WRONG_LABELS],
     };
+    cross_fitted(
+        grain,
+        labels,
+        classes,
+        folds,
+        seed,
+        observer,
+        |row, logits| {
+            let own = labels[row];
+            view.scores[row] = margin(logits, own);
+            let null = &mut view.null[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
+            for (slot, label) in null.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
+                *slot = margin(logits, label);
+            }
+        },
+    )?;
+    Ok(view)
+}
+
+/// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half.
+pub(super) fn cross_fitted(
+    grain: &Grain<'_>,
+    targets: &[u32],
+    kinds: usize,
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+    mut visit: impl FnMut(usize, &[f32]),
+) -> Result<()> {
     let order = folds.order();
     let half =
         |parity: usize| -> Vec<usize> { order.iter().copied().skip(parity).step_by(2).collect() };
     for parity in [0, 1] {
-        let net = train(grain, &half(1 - parity), labels, classes, seed, observer)?;
+        let net = train(grain, &half(1 - parity), targets, kinds, seed, observer)?;
         for rows in half(parity).chunks(BATCH) {
             observer.check()?;
             let logits = net.forward(&batch(grain, rows)?, Mode::Eval)?;
             for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
-                let own = labels[row];
-                view.scores[row] = margin(&logits, own);
-                let null = &mut view.null[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
-                for (slot, label) in null.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
-                    *slot = margin(&logits, label);
-                }
+                visit(row, &logits);
             }
         }
     }
-    Ok(view)
+    Ok(())
 }
 
 /// The logit of `label` less the highest other one.
-fn margin(logits: &[f32], label: u32) -> f64 {
+pub(super) fn margin(logits: &[f32], label: u32) -> f64 {
     let others = (0..).zip(logits).filter(|(k, _)| *k != label);
     let highest = others.fold(f32::NEG_INFINITY, |most, (_, &logit)| most.max(logit));
     f64::from(logits[label as usize] - highest)
@@ -101,7 +125,7 @@ fn train(
     let epochs = Epochs {
         name: "shortcut network",
         rows: rows.len(),
-        batch: BATCH,
+        batch: BATCH.min(rows.len() / 4).max(2),
         epochs: (STEPS * BATCH / rows.len().max(1)).clamp(2, MOST_EPOCHS),
         shuffle: (seed, "net.shuffle"),
     };

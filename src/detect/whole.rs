@@ -5,7 +5,7 @@
 
 use super::View;
 use crate::Result;
-use crate::stats::{moments, quantiles};
+use crate::stats::quantiles;
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
 const MEDIAN: f64 = 2.5;
@@ -38,7 +38,8 @@ impl Bands {
         classes: usize,
         visible: impl FnOnce() -> Result<View>,
     ) -> Result<Option<Self>> {
-        let faint = standard(view);
+        let rows: Vec<usize> = (0..labels.len()).collect();
+        let faint = view.standard(&rows);
         let all = vec![true; labels.len()];
         if medians(&faint, labels, classes, &all)
             .iter()
@@ -46,7 +47,7 @@ impl Bands {
         {
             return Ok(None);
         }
-        let visible = standard(&visible()?);
+        let visible = visible()?.standard(&rows);
         Ok(Some(Self { faint, visible }))
     }
 
@@ -62,13 +63,6 @@ impl Bands {
             classes: carrying,
         })
     }
-}
-
-/// Scores in deviations under wrong labels, about their mean.
-fn standard(view: &View) -> Vec<f64> {
-    let (mean, deviation) = moments(&view.null);
-    let deviation = deviation.max(1e-9);
-    view.scores.iter().map(|v| (v - mean) / deviation).collect()
 }
 
 /// Median of the `chosen` rows of each class; zero where they are too few.

@@ -1,0 +1,61 @@
+//! Which rows carry, said more sharply: once it is known what stands apart, a small network learns the difference.
+//!
+//! The discriminant sees a picture through a few numbers. Where it has found a group with a gap, a network that learns the
+//! group's rows from their grain sees what those numbers leave out; rows that were taken in by mistake are outvoted by the
+//! rest. Its answer is one more trace for the discriminant, which weighs it: for patterns in few pixels it says little. A
+//! gap is not looked for in this way, since a network finds a sharp line between any two halves.
+
+use super::crossfit::Folds;
+use super::discriminant::Profile;
+use super::grain::Grain;
+use super::group::{Group, SEARCHED, refine, stands_apart};
+use super::linalg::Rows;
+use super::net::{cross_fitted, margin};
+use crate::observe::Observer;
+use crate::stats::moments;
+use crate::{Result, Seed};
+
+/// Trainings, each from what the last one said.
+const ROUNDS: u64 = 2;
+/// Fewer rows than this teach a network nothing.
+const LEAST: usize = 100;
+
+/// The rows of `group` as a network sees them, beside the `traces`, features of about unit variance; `None` where that
+/// leaves no gap.
+pub(super) fn sharpened(
+    group: &Group,
+    traces: &Rows,
+    grain: &Grain<'_>,
+    labels: &[u32],
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Option<Group>> {
+    let mut sharp: Option<Group> = None;
+    for round in 0..ROUNDS {
+        let members = &sharp.as_ref().unwrap_or(group).members;
+        let inside: Vec<u32> = members.iter().map(|&p| u32::from(p > 0.5)).collect();
+        let count: usize = inside.iter().map(|&kind| kind as usize).sum();
+        if count.min(inside.len() - count) < LEAST {
+            break;
+        }
+        let mut answers = vec![0.0; inside.len()];
+        let seed = seed.derive("sharpen", round);
+        cross_fitted(grain, &inside, 2, folds, seed, observer, |row, logits| {
+            answers[row] = margin(logits, 1);
+        })?;
+        let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
+        let refined = refine(&profile, members.clone(), labels, folds.classes)?;
+        match stands_apart(refined, &SEARCHED, labels, folds.classes) {
+            Some(group) => sharp = Some(group),
+            None => break,
+        }
+    }
+    Ok(sharp)
+}
+
+fn standard(values: &[f64]) -> Vec<f32> {
+    let (mean, deviation) = moments(values);
+    let scale = deviation.max(1e-9).recip();
+    values.iter().map(|v| ((v - mean) * scale) as f32).collect()
+}
