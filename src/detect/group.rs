@@ -33,7 +33,7 @@ const KNOWN: Gap = Gap {
     doubt: 0.2,
 };
 /// A group has at least this many rows: a picture and its copies are alike as well.
-const LEAST: f64 = 8.0;
+pub(super) const LEAST: usize = 8;
 /// Groups that share this much of their rows are one.
 const ALIKE: f64 = 0.95;
 /// A class of which a larger share is in the group has no rest to differ from: what sets it apart may be honest content.
@@ -115,30 +115,37 @@ impl Group {
     }
 }
 
-/// All groups that self-training finds from the `traces` of the rows, each in each of the `profiles`; the surest first.
+/// Which rows self-training starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Those in which a trace is largest.
+    Most,
+    /// Those in which it is least.
+    Least,
+}
+
+/// All groups that self-training finds from one `end` of the `traces` of the rows, each in each of the `profiles`; the
+/// surest first.
 pub(super) fn find(
     profiles: &[Profile],
     traces: &[&View],
+    end: End,
     labels: &[u32],
     classes: usize,
 ) -> Result<Vec<Group>> {
+    let sign = match end {
+        End::Most => 1.0,
+        End::Least => -1.0,
+    };
     let mut starts = Vec::new();
     for trace in traces {
-        // Where no label is looked at, rows that lack what most have stand apart as well.
-        let ends = if trace.null.is_empty() {
-            &[1.0, -1.0][..]
-        } else {
-            &[1.0]
-        };
-        for end in ends {
-            let scores: Vec<f64> = trace.scores.iter().map(|score| end * score).collect();
-            for limit in quantiles(&scores, &STARTS.map(|share| 1.0 - share)) {
-                let carries = scores
-                    .iter()
-                    .map(|&score| f64::from(u8::from(score > limit)));
-                let carries: Vec<f64> = carries.collect();
-                starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
-            }
+        let scores: Vec<f64> = trace.scores.iter().map(|score| sign * score).collect();
+        for limit in quantiles(&scores, &STARTS.map(|share| 1.0 - share)) {
+            let carries = scores
+                .iter()
+                .map(|&score| f64::from(u8::from(score > limit)));
+            let carries: Vec<f64> = carries.collect();
+            starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
         }
     }
     let groups: Vec<Option<Group>> = starts
@@ -206,7 +213,7 @@ pub(super) fn stands_apart(
         return None;
     }
     let group = group.without_whole_classes(labels, classes);
-    (group.members.iter().sum::<f64>() >= LEAST).then_some(group)
+    (group.sides().0.len() >= LEAST).then_some(group)
 }
 
 #[cfg(test)]
@@ -239,7 +246,14 @@ mod tests {
             null: Vec::new(),
         };
         let folds = Folds::draw(&labels, 4, crate::Seed(0));
-        find(&[Profile::new(&rows, &folds)], &[&trace], &labels, 4).unwrap()
+        find(
+            &[Profile::new(&rows, &folds)],
+            &[&trace],
+            End::Most,
+            &labels,
+            4,
+        )
+        .unwrap()
     }
 
     #[test]

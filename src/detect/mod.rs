@@ -4,6 +4,7 @@
 //! A view is a file here and a line in [`collect`].
 
 mod coefficients;
+mod copies;
 mod cosine;
 mod crossfit;
 mod discriminant;
@@ -28,12 +29,16 @@ use coefficients::Coefficients;
 use crossfit::Folds;
 use discriminant::Profile;
 use grain::{Band, Grain};
+use group::End;
 pub use group::Group;
 use linalg::Rows;
 use link::Ties;
 use spectrum::Spectrum;
 use whole::Bands;
 pub use whole::Whole;
+
+/// Linked groups that together hold less than one in this many rows explain nothing about most of the drop.
+const FEW: usize = 50;
 
 /// One view of the evidence over the readable rows, in block order.
 #[derive(Clone, Debug, PartialEq)]
@@ -154,33 +159,44 @@ pub fn collect(
     let [few, all] = features(&labelled, &levels, &left_over, &textures)?;
     let profiles = [Profile::new(&few, folds), Profile::new(&all, folds)];
     let loud = [&energy, &floor];
-    let starts: Vec<&View> = loud.into_iter().chain(labelled).collect();
-    let groups = group::find(&profiles, &starts, labels, classes)?;
+    let all: Vec<&View> = loud.into_iter().chain(labelled).collect();
+    let groups = group::find(&profiles, &all, End::Most, labels, classes)?;
+    let visible = Grain::new(pixels, Band::Visible);
     let alone = [&template, &residual].into_iter();
     let mut linked: Vec<Group> = alone
         .filter_map(|view| group::by_evidence(view, labels, classes))
+        .map(|group| copies::without_copies(group, &visible, labels, classes))
         .collect();
     let mut unlinked = Vec::new();
     let ties = Ties {
         views: &[&template, &residual, &texture, &pixel],
-        bands: [&grain, &Grain::new(pixels, Band::Visible)],
+        bands: [&grain, &visible],
         labels,
         folds,
         seed,
     };
     for group in groups {
+        let group = copies::without_copies(group, &visible, labels, classes);
         let known = |known: &Vec<Group>| known.iter().any(|known| group.is_within(known));
         let (inside, outside) = group.sides();
-        let rest = group.rest(labels, classes);
-        if known(&linked) || known(&unlinked) || linked.iter().any(|known| rest.is_within(known)) {
+        if inside.len() < group::LEAST || known(&linked) || known(&unlinked) {
             continue;
         }
-        if ties.hold(&inside, &outside, observer)? {
-            linked.push(group);
-        } else if ties.hold(&outside, &inside, observer)? {
-            linked.push(rest);
-        } else {
-            unlinked.push(group);
+        match ties.hold(&inside, &outside, observer)? {
+            true => linked.push(group),
+            false => unlinked.push(group),
+        }
+    }
+    let found = Group::union(&linked).map_or(0, |all| all.sides().0.len());
+    if found < count / FEW {
+        // Where most rows carry, it is the others that stand apart, by being quiet. So do grey pictures, which is no poison.
+        for quiet in group::find(&profiles, &loud, End::Least, labels, classes)? {
+            let rest = quiet.rest(labels, classes);
+            let (inside, outside) = rest.sides();
+            if inside.len() > outside.len() && ties.taught(&inside, observer)? {
+                linked.push(rest);
+                break;
+            }
         }
     }
     done(5)?;

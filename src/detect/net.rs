@@ -10,6 +10,7 @@
 //!   measured here.
 
 use candle_core::{Device, Tensor};
+use rand::RngExt;
 use rayon::prelude::*;
 
 use super::View;
@@ -34,6 +35,9 @@ const STEPS: usize = 470;
 const MOST_EPOCHS: usize = 60;
 /// Largest absolute value of the grain that the network sees.
 const CLIP: f32 = 3.0;
+/// Pictures are rolled by up to twice so many pixels a side while the network learns: few rows then teach noise, which has
+/// the same statistics everywhere, as well as many.
+const SHIFT: usize = 2;
 /// Channels of the three convolutions.
 const WIDTHS: [usize; 3] = [32, 64, 64];
 const RATE: f64 = 5e-3;
@@ -97,7 +101,7 @@ pub(super) fn cross_fitted(
         let net = train(grain, &half(1 - parity), targets, kinds, seed, observer)?;
         for rows in half(parity).chunks(BATCH) {
             observer.check()?;
-            let logits = net.forward(&batch(grain, rows)?, Mode::Eval)?;
+            let logits = net.forward(&batch(grain, rows, |_| [0, 0])?, Mode::Eval)?;
             for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
                 visit(row, &logits);
             }
@@ -132,10 +136,13 @@ fn train(
     epochs.run(
         &mut Adam::new(&net.params, CLIP_NORM).weight_decay(DECAY),
         |clock| SCHEDULE.rate(RATE, clock.step, clock.steps),
-        |_, chosen, mode| {
+        |clock, chosen, mode| {
             let rows: Vec<usize> = chosen.iter().map(|&at| rows[at]).collect();
             let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
-            let logits = net.forward(&batch(grain, &rows)?, mode)?;
+            let rng = &mut seed.stream("net.shift", clock.step as u64);
+            let mut draw = || rng.random_range(0..=2 * SHIFT);
+            let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
+            let logits = net.forward(&batch(grain, &rows, |at| shifts[at])?, mode)?;
             Epoch::loss(mode, &logits, &labels, SMOOTHING)
         },
         observer,
@@ -143,17 +150,27 @@ fn train(
     Ok(net)
 }
 
-/// `[rows, height, width, 3]`.
-fn batch(grain: &Grain<'_>, rows: &[usize]) -> Result<Tensor> {
+/// `[rows, height, width, 3]`, the picture in place `at` rolled down and to the right as `shift` says.
+fn batch(
+    grain: &Grain<'_>,
+    rows: &[usize],
+    shift: impl Fn(usize) -> [usize; 2] + Sync,
+) -> Result<Tensor> {
     let (height, width) = grain.size();
     let dim = height * width * 3;
     let mut values = vec![0f32; rows.len() * dim];
     values
         .par_chunks_exact_mut(dim)
         .zip(rows)
-        .for_each(|(out, &row)| {
+        .enumerate()
+        .for_each(|(at, (out, &row))| {
             grain.write(row, out);
             out.iter_mut().for_each(|v| *v = v.clamp(-CLIP, CLIP));
+            let [down, right] = shift(at);
+            out.rotate_right(down % height * width * 3);
+            for line in out.chunks_exact_mut(width * 3) {
+                line.rotate_right(right % width * 3);
+            }
         });
     Ok(Tensor::from_vec(
         values,

@@ -13,7 +13,7 @@ use crate::Seed;
 /// A channel this near to its end is empty or full.
 const SLACK: u8 = 2;
 /// Log ratio of rates that honest content reaches.
-const HONEST: f64 = 2.0;
+const HONEST: f64 = 3.5;
 /// Scores a unit of log ratio beyond it.
 const SCALE: f64 = 4.0;
 /// Log likelihood ratio at which a rate is believed.
