@@ -74,3 +74,57 @@ fn exceeds(one: &[f64], other: &[f64]) -> bool {
     let sure = SURE * (error(deviation, one) + error(spread, other)).sqrt();
     excess >= EXCESS && excess >= sure
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::coefficients::Coefficients;
+    use super::super::grain::Band;
+    use super::*;
+    use crate::observe::Silent;
+    use rand_distr::{Distribution, StandardNormal};
+
+    const DIM: usize = 12 * 12 * 3;
+
+    /// Smooth pictures of two classes, half of them under stripes: of the class, or drawn at random.
+    fn is_linked(of_class: bool) -> bool {
+        let n = 800;
+        let rng = &mut Seed(9).stream("link", 0);
+        let draws: Vec<f32> = (0..n * (DIM + 3))
+            .map(|_| StandardNormal.sample(rng))
+            .collect();
+        let labels: Vec<u32> = (0..n as u32).map(|i| i / 2 % 2).collect();
+        let read = |i: usize, out: &mut [f32]| {
+            let draws = &draws[i * (DIM + 3)..(i + 1) * (DIM + 3)];
+            let across = if of_class {
+                labels[i] == 0
+            } else {
+                draws[DIM + 2] > 0.0
+            };
+            for (k, out) in out.iter_mut().enumerate() {
+                let (y, x) = (k / 36, k / 3 % 12);
+                let place = if across { x } else { y };
+                let stripe = if place % 2 == 0 { 0.03 } else { -0.03 };
+                let smooth = draws[DIM] * y as f32 / 12.0 + draws[DIM + 1] * x as f32 / 12.0;
+                *out = smooth + 0.02 * draws[k] + if i % 2 == 0 { stripe } else { 0.0 };
+            }
+        };
+        let coefficients = Coefficients::of(n, (12, 12), &read);
+        let bands = [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
+        let ties = Ties {
+            views: &[],
+            bands: [&bands[0], &bands[1]],
+            labels: &labels,
+            folds: &Folds::draw(&labels, 2, Seed(0)),
+            seed: Seed(0),
+        };
+        let (rows, others): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % 2 == 0);
+        ties.hold(&rows, &others, &Silent).unwrap()
+    }
+
+    #[test]
+    fn rows_are_linked_if_their_noise_tells_the_class() {
+        assert!(is_linked(true));
+        assert!(!is_linked(false));
+    }
+}

@@ -3,11 +3,13 @@
 //!
 //! A view is a file here and a line in [`collect`].
 
+mod apart;
 mod coefficients;
 mod copies;
 mod cosine;
 mod crossfit;
 mod discriminant;
+mod features;
 mod grain;
 mod group;
 mod linalg;
@@ -25,20 +27,14 @@ use crate::data::Dataset;
 use crate::dvae::Traces;
 use crate::observe::Observer;
 use crate::{Result, Seed};
+use apart::Search;
 use coefficients::Coefficients;
 use crossfit::Folds;
-use discriminant::Profile;
 use grain::{Band, Grain};
-use group::End;
 pub use group::Group;
-use linalg::Rows;
-use link::Ties;
 use spectrum::Spectrum;
 use whole::Bands;
 pub use whole::Whole;
-
-/// Linked groups that together hold less than one in this many rows explain nothing about most of the drop.
-const FEW: usize = 50;
 
 /// One view of the evidence over the readable rows, in block order.
 #[derive(Clone, Debug, PartialEq)]
@@ -156,54 +152,20 @@ pub fn collect(
     let energy = unlabelled("energy", loudness::energy(&levels));
     let floor = unlabelled("floor", loudness::floor(&levels));
     let labelled = [&template, &residual, &texture, &pixel, &net];
-    let [few, all] = features(&labelled, &levels, &left_over, &textures)?;
-    let profiles = [Profile::new(&few, folds), Profile::new(&all, folds)];
-    let loud = [&energy, &floor];
-    let all: Vec<&View> = loud.into_iter().chain(labelled).collect();
-    let groups = group::find(&profiles, &all, End::Most, labels, classes)?;
-    let visible = Grain::new(pixels, Band::Visible);
-    let alone = [&template, &residual].into_iter();
-    let mut linked: Vec<Group> = alone
-        .filter_map(|view| group::by_evidence(view, labels, classes))
-        .map(|group| copies::without_copies(group, &visible, labels, classes))
-        .collect();
-    let mut unlinked = Vec::new();
-    let ties = Ties {
-        views: &[&template, &residual, &texture, &pixel],
-        bands: [&grain, &visible],
+    let [few, all] = features::features(&labelled, &levels, &left_over, &textures)?;
+    let search = Search {
+        loud: &[&energy, &floor],
+        labelled: &labelled,
+        lawful: &[&template, &residual],
+        strict: &[&template, &residual, &pixel],
+        features: [&few, &all],
+        bands: [&grain, &Grain::new(pixels, Band::Visible)],
         labels,
         folds,
         seed,
     };
-    for group in groups {
-        let group = copies::without_copies(group, &visible, labels, classes);
-        let known = |known: &Vec<Group>| known.iter().any(|known| group.is_within(known));
-        let (inside, outside) = group.sides();
-        if inside.len() < group::LEAST || known(&linked) || known(&unlinked) {
-            continue;
-        }
-        match ties.hold(&inside, &outside, observer)? {
-            true => linked.push(group),
-            false => unlinked.push(group),
-        }
-    }
-    let found = Group::union(&linked).map_or(0, |all| all.sides().0.len());
-    if found < count / FEW {
-        // Where most rows carry, it is the others that stand apart, by being quiet. So do grey pictures, which is no poison.
-        for quiet in group::find(&profiles, &loud, End::Least, labels, classes)? {
-            let rest = quiet.rest(labels, classes);
-            let (inside, outside) = rest.sides();
-            if inside.len() > outside.len() && ties.taught(&inside, observer)? {
-                linked.push(rest);
-                break;
-            }
-        }
-    }
+    let (linked, unlinked) = search.groups(observer)?;
     done(5)?;
-    if let Some(group) = Group::union(&linked) {
-        let sharp = sharpen::sharpened(&group, &few, &grain, labels, folds, seed, observer)?;
-        linked = sharp.map_or(linked, |sharp| vec![sharp]);
-    }
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
     let wholes = bands
@@ -220,43 +182,6 @@ pub fn collect(
         perturbation_l2: traces.perturbation_l2,
         perturbation_linf: traces.perturbation_linf,
     })
-}
-
-/// What the rows are told apart by: a few numbers, for groups of few rows, and these with all textures.
-fn features(
-    labelled: &[&View],
-    levels: &Rows,
-    left_over: &View,
-    textures: &Rows,
-) -> Result<[Rows; 2]> {
-    let loudness = Rows {
-        values: (0..levels.len())
-            .flat_map(|i| {
-                levels
-                    .row(i)
-                    .iter()
-                    .copied()
-                    .chain([left_over.scores[i] as f32])
-            })
-            .collect(),
-        dim: levels.dim + 1,
-    };
-    let loudness = loudness.sphered(1e-3)?;
-    let join = |parts: &[&Rows]| {
-        let row = |i: usize| {
-            let evidence = labelled.iter().map(move |view| view.scores[i] as f32);
-            evidence.chain(
-                parts
-                    .iter()
-                    .flat_map(move |part| part.row(i).iter().copied()),
-            )
-        };
-        Rows {
-            values: (0..loudness.len()).flat_map(row).collect(),
-            dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
-        }
-    };
-    Ok([join(&[&loudness]), join(&[&loudness, textures])])
 }
 
 fn unlabelled(name: &'static str, scores: Vec<f64>) -> View {

@@ -1,0 +1,34 @@
+//! The numbers by which rows are told apart.
+
+use super::View;
+use super::linalg::Rows;
+use crate::Result;
+
+/// Added to the variance of each principal direction of the levels.
+const RIDGE: f64 = 1e-3;
+
+/// What the rows are told apart by: a few numbers, for groups of few rows, and these with all textures.
+pub(super) fn features(
+    labelled: &[&View],
+    levels: &Rows,
+    left_over: &View,
+    textures: &Rows,
+) -> Result<[Rows; 2]> {
+    let left_over: Vec<f32> = left_over.scores.iter().map(|&v| v as f32).collect();
+    let loudness = levels.with_column(&left_over).sphered(RIDGE)?;
+    let join = |parts: &[&Rows]| {
+        let row = |i: usize| {
+            let evidence = labelled.iter().map(move |view| view.scores[i] as f32);
+            evidence.chain(
+                parts
+                    .iter()
+                    .flat_map(move |part| part.row(i).iter().copied()),
+            )
+        };
+        Rows {
+            values: (0..loudness.len()).flat_map(row).collect(),
+            dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
+        }
+    };
+    Ok([join(&[&loudness]), join(&[&loudness, textures])])
+}
