@@ -151,7 +151,7 @@ pub(super) fn find(
     let groups: Vec<Option<Group>> = starts
         .into_par_iter()
         .map(|(profile, carries)| {
-            let group = refine(profile, carries, labels, classes)?;
+            let group = refine(profile, carries, Anchor::FAR, labels, classes)?;
             Ok(stands_apart(group, &SEARCHED, labels, classes))
         })
         .collect::<Result<_>>()?;
@@ -185,13 +185,14 @@ fn alike(one: &Group, other: &Group) -> bool {
 pub(super) fn refine(
     profile: &Profile,
     mut carries: Vec<f64>,
+    anchor: Anchor,
     labels: &[u32],
     classes: usize,
 ) -> Result<(Group, Mixture)> {
     let mut rounds = ROUNDS;
     loop {
         let scores = profile.scores(&carries)?;
-        let mixture = Mixture::fit(&scores, labels, classes, Anchor::FAR);
+        let mixture = Mixture::fit(&scores, labels, classes, anchor);
         let members = mixture.posteriors(&scores, labels);
         let moves = members.iter().zip(&carries).map(|(a, b)| (a - b).abs());
         rounds -= 1;

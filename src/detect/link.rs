@@ -106,7 +106,7 @@ mod tests {
                 let place = if across { x } else { y };
                 let stripe = if place % 2 == 0 { 0.03 } else { -0.03 };
                 let smooth = draws[DIM] * y as f32 / 12.0 + draws[DIM + 1] * x as f32 / 12.0;
-                *out = smooth + 0.02 * draws[k] + if i % 2 == 0 { stripe } else { 0.0 };
+                *out = smooth + 0.02 * draws[k] + if i.is_multiple_of(2) { stripe } else { 0.0 };
             }
         };
         let coefficients = Coefficients::of(n, (12, 12), &read);

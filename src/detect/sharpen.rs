@@ -11,6 +11,7 @@ use super::grain::Grain;
 use super::group::{Group, SEARCHED, refine, stands_apart};
 use super::linalg::Rows;
 use super::net::{cross_fitted, margin};
+use crate::mixture::Anchor;
 use crate::observe::Observer;
 use crate::stats::moments;
 use crate::{Result, Seed};
@@ -45,7 +46,13 @@ pub(super) fn sharpened(
             answers[row] = margin(logits, 1);
         })?;
         let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
-        let refined = refine(&profile, members.clone(), labels, folds.classes)?;
+        let refined = refine(
+            &profile,
+            members.clone(),
+            Anchor::SHARP,
+            labels,
+            folds.classes,
+        )?;
         match stands_apart(refined, &SEARCHED, labels, folds.classes) {
             Some(group) => sharp = Some(group),
             None => break,
