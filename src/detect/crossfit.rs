@@ -13,6 +13,7 @@ use rand::RngExt;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::View;
 use super::linalg::{Factor, Rows, Slab};
 use crate::mixture::{Anchor, Mixture};
 use crate::{Result, Seed};
@@ -22,7 +23,7 @@ const FOLDS: usize = 5;
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
 /// Wrong labels drawn for each row.
-pub(super) const WRONG_LABELS: usize = 4;
+const WRONG_LABELS: usize = 4;
 
 /// How a class is fitted to features.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +34,45 @@ pub(super) struct Fit {
     pub(super) anchor: Anchor,
 }
 
-/// Evidence of each row under its own label and under wrong ones; standard normal where there is none.
+/// Evidence of each row under its own label and under wrong ones, drawn at random, which no row can carry; zero where
+/// nothing is noted.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Matched {
     pub(super) own: Vec<f64>,
     /// Rows x [`WRONG_LABELS`] values.
     pub(super) wrong: Vec<f64>,
+    classes: usize,
+    seed: Seed,
+}
+
+impl Matched {
+    /// For `rows` rows with labels below `classes`.
+    pub(super) fn new(rows: usize, classes: usize, seed: Seed) -> Self {
+        Self {
+            own: vec![0.0; rows],
+            wrong: vec![0.0; rows * WRONG_LABELS],
+            classes,
+            seed,
+        }
+    }
+
+    /// Notes what `score` says of row `row`, whose label is `own`, under that label and under wrong ones.
+    pub(super) fn note(&mut self, row: usize, own: u32, score: impl Fn(u32) -> f64) {
+        self.own[row] = score(own);
+        let rng = &mut self.seed.stream("wrong labels", row as u64);
+        let classes = self.classes as u32;
+        for slot in &mut self.wrong[row * WRONG_LABELS..(row + 1) * WRONG_LABELS] {
+            *slot = score((own + rng.random_range(1..classes)) % classes);
+        }
+    }
+
+    pub(super) fn into_view(self, name: &'static str) -> View {
+        View {
+            name,
+            scores: self.own,
+            null: self.wrong,
+        }
+    }
 }
 
 /// Scores `rows` (features of about unit variance, in the order of the `folds`) against `labels`, in block order.
@@ -61,29 +95,14 @@ pub(super) fn matched(
         .into_par_iter()
         .map(|k| score_part(&parts, k, classes, fit))
         .collect::<Result<_>>()?;
-    let mut matched = Matched {
-        own: vec![0.0; labels.len()],
-        wrong: vec![0.0; labels.len() * WRONG_LABELS],
-    };
+    let mut matched = Matched::new(labels.len(), classes, seed);
     for (part, responses) in parts.iter().zip(scored) {
         for (i, &row) in part.members.iter().enumerate() {
-            let own = part.labels[i];
-            let wrong = &mut matched.wrong[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
-            matched.own[row] = margin(&responses, i, own as usize);
-            for (slot, label) in wrong.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
-                *slot = margin(&responses, i, label as usize);
-            }
+            let score = |label| margin(&responses, i, label as usize);
+            matched.note(row, part.labels[i], score);
         }
     }
     Ok(matched)
-}
-
-/// Labels, drawn at random, that row `row` does not have: what it scores under them, no row can carry.
-pub(super) fn wrong_labels(seed: Seed, row: usize, own: u32, classes: usize) -> Vec<u32> {
-    let rng = &mut seed.stream("wrong labels", row as u64);
-    let classes = classes as u32;
-    let mut draw = || (own + rng.random_range(1..classes)) % classes;
-    (0..WRONG_LABELS).map(|_| draw()).collect()
 }
 
 /// A partition of the rows, drawn at random so that no order of the drop can gather rows in one fold; every class is

@@ -19,6 +19,8 @@ mod net;
 mod pixel;
 mod sharpen;
 mod spectrum;
+#[cfg(test)]
+mod striped;
 mod template;
 mod texture;
 mod whole;
@@ -104,10 +106,9 @@ pub fn collect(
     let pixels = &Coefficients::of(count, size, &read);
     let mut bands: Vec<Bands> = Vec::new();
 
-    let grain = Grain::new(pixels, Band::Faint);
+    let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
     let net = net::view(&grain, labels, folds, seed, observer)?;
     bands.extend(Bands::new(&net, labels, classes, || {
-        let visible = Grain::new(pixels, Band::Visible);
         net::view(&visible, labels, folds, seed, observer)
     })?);
 
@@ -120,7 +121,7 @@ pub fn collect(
     let textures = texture::features(&grain)?;
     let texture = texture::view(&textures, labels, folds, seed)?;
     bands.extend(Bands::new(&texture, labels, classes, || {
-        let visible = texture::features(&Grain::new(pixels, Band::Visible))?;
+        let visible = texture::features(&visible)?;
         texture::view(&visible, labels, folds, seed)
     })?);
     done(1)?;
@@ -159,7 +160,7 @@ pub fn collect(
         lawful: &[&template, &residual],
         strict: &[&template, &residual, &pixel],
         features: [&few, &all],
-        bands: [&grain, &Grain::new(pixels, Band::Visible)],
+        bands: [&grain, &visible],
         labels,
         folds,
         seed,

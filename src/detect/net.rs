@@ -14,7 +14,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::View;
-use super::crossfit::{Folds, WRONG_LABELS, wrong_labels};
+use super::crossfit::{Folds, Matched};
 use super::grain::Grain;
 use crate::nn::Mode;
 use crate::nn::epochs::Epochs;
@@ -60,28 +60,12 @@ pub(super) fn view(
     observer: &dyn Observer,
 ) -> Result<View> {
     let classes = folds.classes;
-    let mut view = View {
-        name: "net",
-        scores: vec![0.0; labels.len()],
-        null: vec![0.0; labels.len() * WRONG_LABELS],
+    let mut matched = Matched::new(labels.len(), classes, seed);
+    let note = |row: usize, logits: &[f32]| {
+        matched.note(row, labels[row], |label| margin(logits, label));
     };
-    cross_fitted(
-        grain,
-        labels,
-        classes,
-        folds,
-        seed,
-        observer,
-        |row, logits| {
-            let own = labels[row];
-            view.scores[row] = margin(logits, own);
-            let null = &mut view.null[row * WRONG_LABELS..(row + 1) * WRONG_LABELS];
-            for (slot, label) in null.iter_mut().zip(wrong_labels(seed, row, own, classes)) {
-                *slot = margin(logits, label);
-            }
-        },
-    )?;
-    Ok(view)
+    cross_fitted(grain, labels, classes, folds, seed, observer, note)?;
+    Ok(matched.into_view("net"))
 }
 
 /// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half.
@@ -219,32 +203,19 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
     use super::super::grain::Band;
+    use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::observe::Silent;
-    use rand_distr::{Distribution, StandardNormal};
-
-    const DIM: usize = 12 * 12 * 3;
 
     /// Share of the rows whose class a network finds in the grain of smooth pictures, under stripes of the class if
     /// `striped`: up and down, or across.
     fn found(striped: bool) -> f64 {
         let n = 600;
-        let rng = &mut Seed(9).stream("net", 0);
-        let draws: Vec<f32> = (0..n * (DIM + 2))
-            .map(|_| StandardNormal.sample(rng))
-            .collect();
         let labels: Vec<u32> = (0..n as u32).map(|i| i / 2 % 2).collect();
-        let read = |i: usize, out: &mut [f32]| {
-            let draws = &draws[i * (DIM + 2)..(i + 1) * (DIM + 2)];
-            for (k, out) in out.iter_mut().enumerate() {
-                let (y, x) = (k / 36, k / 3 % 12);
-                let place = if labels[i] == 0 { x } else { y };
-                let stripe = if place % 2 == 0 { 0.03 } else { -0.03 };
-                let smooth = draws[DIM] * y as f32 / 12.0 + draws[DIM + 1] * x as f32 / 12.0;
-                *out = smooth + 0.02 * draws[k] + if striped { stripe } else { 0.0 };
-            }
-        };
-        let coefficients = Coefficients::of(n, (12, 12), &read);
+        let stripes = |i: usize| striped.then_some(labels[i] == 0);
+        let pixels = smooth_pictures(n, stripes);
+        let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
+        let coefficients = Coefficients::of(n, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
         let folds = Folds::draw(&labels, 2, Seed(0));
         let view = view(&grain, &labels, &folds, Seed(0), &Silent).unwrap();

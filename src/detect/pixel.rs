@@ -7,7 +7,7 @@
 //! - Source: measured here; the shortcut is from Wu et al., ICLR 2023.
 
 use super::View;
-use super::crossfit::{Folds, WRONG_LABELS, wrong_labels};
+use super::crossfit::{Folds, Matched};
 use crate::Seed;
 
 /// A channel this near to its end is empty or full.
@@ -31,9 +31,8 @@ pub(super) fn view(
         .chunks_exact(height * width * 3)
         .map(|row| corners(row, width))
         .collect();
-    let mut scores = vec![0.0; labels.len()];
-    let mut null = vec![0.0; labels.len() * WRONG_LABELS];
     let classes = folds.classes;
+    let mut matched = Matched::new(labels.len(), classes, seed);
     for (fold, members) in folds.members.iter().enumerate() {
         let counts = Counts::of(
             others(&folds.members, fold),
@@ -43,22 +42,11 @@ pub(super) fn view(
             classes,
         );
         for &i in members {
-            let own = labels[i] as usize;
-            scores[i] = counts.score(&shown[i], own);
-            let null = &mut null[i * WRONG_LABELS..(i + 1) * WRONG_LABELS];
-            for (slot, label) in null
-                .iter_mut()
-                .zip(wrong_labels(seed, i, labels[i], classes))
-            {
-                *slot = counts.score(&shown[i], label as usize);
-            }
+            let score = |label| counts.score(&shown[i], label as usize);
+            matched.note(i, labels[i], score);
         }
     }
-    View {
-        name: "pixel",
-        scores,
-        null,
-    }
+    matched.into_view("pixel")
 }
 
 /// Rows of all folds but one, fold by fold.

@@ -38,10 +38,5 @@ pub(super) fn view(
         Band::Faint => spectrum.faint(FAINT, &folds.order()),
         Band::Visible => spectrum.visible(FAINT, &folds.order()),
     };
-    let matched = matched(&rows, labels, folds, FIT, seed)?;
-    Ok(View {
-        name,
-        scores: matched.own,
-        null: matched.wrong,
-    })
+    Ok(matched(&rows, labels, folds, FIT, seed)?.into_view(name))
 }

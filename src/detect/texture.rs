@@ -34,12 +34,8 @@ pub(super) fn features(grain: &Grain<'_>) -> Result<Rows> {
 
 /// Evidence that each row has its class's texture, from [`features`].
 pub(super) fn view(features: &Rows, labels: &[u32], folds: &Folds, seed: Seed) -> Result<View> {
-    let matched = matched(&features.select(&folds.order()), labels, folds, FIT, seed)?;
-    Ok(View {
-        name: "texture",
-        scores: matched.own,
-        null: matched.wrong,
-    })
+    let rows = features.select(&folds.order());
+    Ok(matched(&rows, labels, folds, FIT, seed)?.into_view("texture"))
 }
 
 /// Mean products of the clipped grain with its neighbours, nine pairs of colours each. Clipping at one robust deviation

@@ -9,8 +9,9 @@ use crate::stats::quantiles;
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
 const MEDIAN: f64 = 2.5;
-/// The faint part of the pictures tells the class this many times as well as the visible part.
-const BEYOND: f64 = 1.5;
+/// The faint part of the pictures tells the class this many times as well as the visible part. On clean CIFAR-10 it is 1.0 to
+/// 1.3 times, where 100 to 10,000 rows alone teach a network; on rows under adversarial noise 2 and more.
+pub(super) const BEYOND: f64 = 1.5;
 
 /// Fewer rows of a class, beside those that stand apart, are no class.
 const LEAST: usize = 20;

@@ -25,20 +25,19 @@ pub(crate) fn publish(
         model,
         ..
     } = audit;
-    let take_apart = |rows: &[usize]| {
-        let Some(model) = model else {
-            return Ok((Vec::new(), Vec::new()));
-        };
-        let parts = model.apply_rows(dataset, rows)?;
-        Ok((parts.reconstruction, parts.perturbation))
-    };
+    let take_apart = model.as_ref().map(|model| {
+        |rows: &[usize]| {
+            let parts = model.apply_rows(dataset, rows)?;
+            Ok((parts.reconstruction, parts.perturbation))
+        }
+    });
     let mut report = Report::new(dataset, evidence, decision, settings, truth)?;
     let timings = Timings::new(&audit.seconds);
     let contents = folder::Contents {
         dataset,
         evidence,
         decision,
-        take_apart: model.as_ref().map(|_| &take_apart as &TakeApart<'_>),
+        take_apart: take_apart.as_ref().map(|take| take as &TakeApart<'_>),
         report: &report,
         timings: &timings,
     };
