@@ -33,11 +33,6 @@ impl Anchor {
         tail: 0.05,
         ..Self::LOOSE
     };
-    /// The same where a network has learnt what stands apart: the slope of honest rows is short then.
-    pub const SHARP: Self = Self {
-        tail: 0.01,
-        ..Self::FAR
-    };
     /// For classes in which every row may carry: the law of wrong labels itself.
     pub const NULL: Self = Self {
         mean: (0.0, 0.0),

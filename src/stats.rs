@@ -32,6 +32,12 @@ pub struct Metrics {
     pub false_positive_rate: Option<f64>,
     /// See [`auc`].
     pub auc: Option<f64>,
+    /// Area under the curve of precision over recall, by steps (average precision).
+    pub aupr: Option<f64>,
+    /// Share of poisoned rows that score higher than all but 1 % of the clean ones.
+    pub tpr_at_1_percent_fpr: Option<f64>,
+    /// Mean of the shares of clean rows flagged and of poisoned rows not flagged (half total error rate).
+    pub hter: Option<f64>,
 }
 
 impl Metrics {
@@ -47,6 +53,8 @@ impl Metrics {
         };
         let (tp, fp) = (count(true, true), count(true, false));
         let (tn, fn_) = (count(false, false), count(false, true));
+        let errors = quotient(fp, fp + tn).zip(quotient(fn_, tp + fn_));
+        let curve = Curve::new(scores, truth);
         Self {
             rows: truth.len(),
             true_positives: tp,
@@ -59,8 +67,27 @@ impl Metrics {
             f1: quotient(2 * tp, 2 * tp + fp + fn_),
             matthews: matthews(flags, truth),
             false_positive_rate: quotient(fp, fp + tn),
-            auc: auc(scores, truth),
+            auc: curve.as_ref().map(Curve::area),
+            aupr: curve.as_ref().map(Curve::average_precision),
+            tpr_at_1_percent_fpr: curve.as_ref().map(|curve| curve.recall_at(0.01)),
+            hter: errors.map(|(false_alarms, misses)| (false_alarms + misses) / 2.0),
         }
+    }
+
+    /// Every share, by its usual name.
+    pub fn named(&self) -> [(&'static str, Option<f64>); 10] {
+        [
+            ("accuracy", self.accuracy),
+            ("recall", self.recall),
+            ("precision", self.precision),
+            ("F1", self.f1),
+            ("Matthews correlation", self.matthews),
+            ("false positive rate", self.false_positive_rate),
+            ("half total error rate", self.hter),
+            ("AUC", self.auc),
+            ("AUPR", self.aupr),
+            ("TPR at 1 % FPR", self.tpr_at_1_percent_fpr),
+        ]
     }
 }
 
@@ -77,29 +104,73 @@ fn quotient(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Area under the ROC curve: the chance that a poisoned row scores above a clean one, ties counting half. `None` unless
-/// both kinds are present. Computed from mid-ranks (Mann and Whitney), exact for any scale of the scores.
+/// Area under the ROC curve: the chance that a poisoned row scores above a clean one, ties counting half, exact for any
+/// scale of the scores. `None` unless both kinds are present.
 ///
 /// # Panics
 /// If the lengths differ: a defect in the caller.
 pub fn auc(scores: &[f64], truth: &[bool]) -> Option<f64> {
-    assert_eq!(scores.len(), truth.len(), "a score for each row");
-    let positives = truth.iter().filter(|&&poisoned| poisoned).count();
-    let negatives = truth.len() - positives;
-    if positives == 0 || negatives == 0 {
-        return None;
+    Some(Curve::new(scores, truth)?.area())
+}
+
+/// What flagging all rows above a score gives, for each score from the highest to the lowest.
+struct Curve {
+    /// Poisoned and clean rows at or above the score.
+    steps: Vec<(usize, usize)>,
+    positives: f64,
+    negatives: f64,
+}
+
+impl Curve {
+    /// `None` unless both kinds of rows are present.
+    fn new(scores: &[f64], truth: &[bool]) -> Option<Self> {
+        assert_eq!(scores.len(), truth.len(), "a score for each row");
+        let mut order: Vec<usize> = (0..scores.len()).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let (mut poisoned, mut clean) = (0, 0);
+        let mut steps = Vec::new();
+        for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+            let hits = tied.iter().filter(|&&row| truth[row]).count();
+            poisoned += hits;
+            clean += tied.len() - hits;
+            steps.push((poisoned, clean));
+        }
+        (poisoned > 0 && clean > 0).then_some(Self {
+            steps,
+            positives: poisoned as f64,
+            negatives: clean as f64,
+        })
     }
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[a].total_cmp(&scores[b]));
-    let mut rank_sum = 0.0;
-    let mut below = 0;
-    for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
-        let middle = below as f64 + (tied.len() + 1) as f64 / 2.0;
-        rank_sum += middle * tied.iter().filter(|&&row| truth[row]).count() as f64;
-        below += tied.len();
+
+    /// Under the ROC curve, by trapezoids.
+    fn area(&self) -> f64 {
+        let mut last = (0, 0);
+        let mut doubled = 0.0;
+        for &(poisoned, clean) in &self.steps {
+            doubled += (clean - last.1) as f64 * (poisoned + last.0) as f64;
+            last = (poisoned, clean);
+        }
+        doubled / 2.0 / (self.positives * self.negatives)
     }
-    let least = positives as f64 * (positives + 1) as f64 / 2.0;
-    Some((rank_sum - least) / (positives as f64 * negatives as f64))
+
+    fn average_precision(&self) -> f64 {
+        let mut last = 0;
+        let mut sum = 0.0;
+        for &(poisoned, clean) in &self.steps {
+            sum += (poisoned - last) as f64 * poisoned as f64 / (poisoned + clean) as f64;
+            last = poisoned;
+        }
+        sum / self.positives
+    }
+
+    /// The most poisoned rows found while at most a share `alarms` of the clean ones is above the score.
+    fn recall_at(&self, alarms: f64) -> f64 {
+        let steps = self.steps.iter().rev();
+        let allowed = steps
+            .map(|&(poisoned, clean)| (poisoned as f64, clean as f64))
+            .find(|(_, clean)| *clean <= alarms * self.negatives);
+        allowed.map_or(0.0, |(poisoned, _)| poisoned / self.positives)
+    }
 }
 
 /// Mean and standard deviation of `values`; zeros if there are none.
@@ -192,6 +263,18 @@ mod tests {
         }
         let mean = pairs.iter().sum::<f64>() / pairs.len() as f64;
         assert!((auc(&scores, &truth).unwrap() - mean).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_curve_is_that_of_a_worked_example() {
+        let scores = [0.9, 0.8, 0.7, 0.7, 0.2];
+        let truth = [true, false, true, false, true];
+        let got = Metrics::new(&scores.map(|score| score > 0.6), &scores, &truth);
+        let average_precision = (1.0 + 2.0 / 4.0 + 3.0 / 5.0) / 3.0;
+        assert!((got.aupr.unwrap() - average_precision).abs() < 1e-12);
+        assert_eq!(got.tpr_at_1_percent_fpr, Some(1.0 / 3.0));
+        let hter = (1.0 + 1.0 / 3.0) / 2.0;
+        assert!((got.hter.unwrap() - hter).abs() < 1e-12);
     }
 
     #[test]

@@ -6,6 +6,8 @@ mod rows;
 mod rule;
 mod share;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use allowance::Allowance;
@@ -23,6 +25,17 @@ pub enum Verdict {
     Poisoned,
     /// The question could not be answered: too few rows, or the work failed.
     Inconclusive,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clean => "clean",
+            Self::Suspect => "suspect",
+            Self::Poisoned => "poisoned",
+            Self::Inconclusive => "inconclusive",
+        })
+    }
 }
 
 /// How sure the flag on a row is.

@@ -2,6 +2,7 @@
 
 use super::crossfit::Folds;
 use super::discriminant::Profile;
+use super::eye::Eye;
 use super::grain::Grain;
 use super::group::{self, End, Group};
 use super::linalg::Rows;
@@ -26,8 +27,10 @@ pub(super) struct Search<'a> {
     pub(super) strict: &'a [&'a View],
     /// What rows are told apart by: few numbers, and all.
     pub(super) features: [&'a Rows; 2],
-    /// What people do not see, and what they see.
-    pub(super) bands: [&'a Grain<'a>; 2],
+    /// What people do not see.
+    pub(super) grain: &'a Grain<'a>,
+    /// What they see.
+    pub(super) eye: &'a Eye<'a>,
     pub(super) labels: &'a [u32],
     pub(super) folds: &'a Folds,
     pub(super) seed: Seed,
@@ -43,7 +46,7 @@ impl Search<'_> {
             linked.extend(self.beside_the_quiet(&profiles, observer)?);
         }
         if let Some(all) = Group::union(&linked) {
-            let ([few, _], [faint, _]) = (self.features, self.bands);
+            let ([few, _], faint) = (self.features, self.grain);
             let (labels, folds) = (self.labels, self.folds);
             let sharp = sharpened(&all, few, faint, labels, folds, self.seed, observer)?;
             linked = sharp.map_or(linked, |sharp| vec![sharp]);
@@ -58,10 +61,17 @@ impl Search<'_> {
         observer: &dyn Observer,
     ) -> Result<(Vec<Group>, Vec<Group>)> {
         let (labels, classes) = (self.labels, self.folds.classes);
-        let different = |group| copies::without_copies(group, self.bands[1], labels, classes);
-        let lawful = self.lawful.iter();
-        let lawful = lawful.filter_map(|view| group::by_evidence(view, labels, classes));
-        let (mut linked, mut unlinked) = (lawful.map(different).collect::<Vec<_>>(), Vec::new());
+        let different = |group| copies::without_copies(group, self.eye.grain, labels, classes);
+        let (mut linked, mut unlinked) = (Vec::new(), Vec::new());
+        for view in self.lawful {
+            let Some(group) = group::by_evidence(view, labels, classes) else {
+                continue;
+            };
+            let group = different(group);
+            if self.ties().beyond(view, &group.sides().0, observer)? {
+                linked.push(group);
+            }
+        }
         let traces = [self.loud, self.labelled].concat();
         for group in group::find(profiles, &traces, End::Most, labels, classes)? {
             let group = different(group);
@@ -99,7 +109,8 @@ impl Search<'_> {
     fn ties(&self) -> Ties<'_> {
         Ties {
             views: self.strict,
-            bands: self.bands,
+            grain: self.grain,
+            eye: self.eye,
             labels: self.labels,
             folds: self.folds,
             seed: self.seed,

@@ -91,8 +91,8 @@ pub(super) fn matched(
         parts.push(Part::new(rows.slab(start..end), labels, members));
         start = end;
     }
+    // One fold after the other, each on all cores: its matrices are large.
     let scored: Vec<Mat<f32>> = (0..FOLDS)
-        .into_par_iter()
         .map(|k| score_part(&parts, k, classes, fit))
         .collect::<Result<_>>()?;
     let mut matched = Matched::new(labels.len(), classes, seed);
@@ -183,20 +183,22 @@ fn score_part(parts: &[Part<'_>], k: usize, classes: usize, fit: Fit) -> Result<
             .collect()
     };
     let inner: Vec<Factor> = (0..training.len())
+        .into_par_iter()
         .map(|f| normal_matrix(&without(Some(f)), fit.penalty))
         .collect::<Result<_>>()?;
     let mut carries: Vec<Vec<f64>> = training.iter().map(|p| vec![1.0; p.labels.len()]).collect();
+    let labels = training.iter().map(|part| part.labels.as_slice());
+    let labels = labels.collect::<Vec<_>>().concat();
     for _ in 0..ROUNDS {
         let moments = moments(&training, &carries, classes);
-        let mut scores = Vec::new();
-        let mut labels = Vec::new();
-        for (f, part) in training.iter().enumerate() {
+        let of_part = |(f, part): (usize, &&Part<'_>)| -> Vec<f64> {
             let responses = respond(part, &inner[f], &moments, Some(f));
-            scores.extend(
-                (0..part.labels.len()).map(|i| margin(&responses, i, part.labels[i] as usize)),
-            );
-            labels.extend_from_slice(&part.labels);
-        }
+            let labels = part.labels.iter().enumerate();
+            let own = labels.map(|(i, &label)| margin(&responses, i, label as usize));
+            own.collect()
+        };
+        let scores = training.par_iter().enumerate().map(of_part);
+        let scores = scores.collect::<Vec<_>>().concat();
         let mixture = Mixture::fit(&scores, &labels, classes, fit.anchor);
         let mut scored = scores.iter().zip(&labels);
         for carries in &mut carries {
@@ -233,7 +235,7 @@ fn moments(parts: &[&Part<'_>], carries: &[Vec<f64>], classes: usize) -> Vec<Mat
         part.rows
             .transpose_times(targets(part, carries, classes).as_ref())
     };
-    parts.iter().zip(carries).map(moment).collect()
+    parts.par_iter().zip(carries).map(moment).collect()
 }
 
 /// Centred one-hot labels, each row weighted by the probability that it carries its class's pattern.

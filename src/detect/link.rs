@@ -3,9 +3,9 @@
 
 use super::View;
 use super::crossfit::Folds;
+use super::eye::{BEYOND, Eye, Kind};
 use super::grain::Grain;
 use super::net;
-use super::whole::BEYOND;
 use crate::observe::Observer;
 use crate::stats::moments;
 use crate::{Result, Seed};
@@ -21,8 +21,10 @@ const LEAST_TO_TEACH: usize = 100;
 pub(super) struct Ties<'a> {
     /// Evidence about labels.
     pub(super) views: &'a [&'a View],
-    /// What people do not see, and what they see.
-    pub(super) bands: [&'a Grain<'a>; 2],
+    /// What people do not see.
+    pub(super) grain: &'a Grain<'a>,
+    /// What they see.
+    pub(super) eye: &'a Eye<'a>,
     pub(super) labels: &'a [u32],
     pub(super) folds: &'a Folds,
     pub(super) seed: Seed,
@@ -36,14 +38,32 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let excess = |view: &&View| {
+        let excess = |view: &&&View| {
             let deviation = moments(&view.null).1.max(1e-9);
             let pick = |rows: &[usize]| -> Vec<f64> {
                 rows.iter().map(|&i| view.scores[i] / deviation).collect()
             };
             exceeds(&pick(rows), &pick(others))
         };
-        Ok(self.views.iter().any(excess) || self.taught(rows, observer)?)
+        for view in self.views.iter().filter(excess) {
+            if self.beyond(view, rows, observer)? {
+                return Ok(true);
+            }
+        }
+        self.taught(rows, observer)
+    }
+
+    /// Whether `view`, which looks for places, says more about the labels of `rows` than what people see does.
+    pub(super) fn beyond(
+        &self,
+        view: &View,
+        rows: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let all: Vec<usize> = (0..self.labels.len()).collect();
+        let seen = self.eye.look(observer)?.beside(Kind::Place);
+        let faint = view.standard(&all);
+        Ok(seen.iter().all(|seen| is_beyond(&faint, seen, rows)))
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
@@ -54,7 +74,7 @@ impl Ties<'_> {
         }
         let folds = self.folds.within(rows);
         let mut evidence = Vec::new();
-        for grain in self.bands {
+        for grain in [self.grain, self.eye.grain] {
             let view = net::view(grain, self.labels, &folds, self.seed, observer)?;
             evidence.push(view.standard(rows));
         }
@@ -62,10 +82,21 @@ impl Ties<'_> {
         Ok([0.0, BEYOND].iter().all(|times| {
             let pairs = evidence[0].iter().zip(&evidence[1]);
             let beyond: Vec<f64> = pairs.map(|(faint, seen)| faint - times * seen).collect();
-            let (mean, deviation) = moments(&beyond);
-            mean >= SURE * deviation / (rows.len() as f64).sqrt()
+            surely_positive(&beyond)
         }))
     }
+}
+
+/// Whether the `faint` evidence of `rows` is surely more than so many times what is `seen`.
+fn is_beyond(faint: &[f64], seen: &[f64], rows: &[usize]) -> bool {
+    let beyond: Vec<f64> = rows.iter().map(|&i| faint[i] - BEYOND * seen[i]).collect();
+    surely_positive(&beyond)
+}
+
+/// Whether the mean of `values` is above zero by more than chance.
+fn surely_positive(values: &[f64]) -> bool {
+    let (mean, deviation) = moments(values);
+    mean >= SURE * deviation / (values.len() as f64).sqrt()
 }
 
 fn exceeds(one: &[f64], other: &[f64]) -> bool {
@@ -81,6 +112,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
     use super::super::grain::Band;
+    use super::super::spectrum::Spectrum;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::observe::Silent;
@@ -99,12 +131,16 @@ mod tests {
         let pixels = smooth_pictures(n, stripes);
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
         let coefficients = Coefficients::of(n, SIZE, &read);
-        let bands = [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
+        let [grain, visible] =
+            [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
+        let folds = &Folds::draw(&labels, 2, Seed(0));
+        let spectrum = Spectrum::new(&coefficients).unwrap();
         let ties = Ties {
             views: &[],
-            bands: [&bands[0], &bands[1]],
+            grain: &grain,
+            eye: &Eye::new(&spectrum, &visible, &labels, folds, Seed(0)),
             labels: &labels,
-            folds: &Folds::draw(&labels, 2, Seed(0)),
+            folds,
             seed: Seed(0),
         };
         let (rows, others): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % 2 == 0);
@@ -115,5 +151,18 @@ mod tests {
     fn rows_are_linked_if_their_noise_tells_the_class() {
         assert!(is_linked(true));
         assert!(!is_linked(false));
+    }
+
+    #[test]
+    fn what_is_seen_as_well_is_no_link() {
+        let draw = |mean: f64, step: usize| -> Vec<f64> {
+            (0..200)
+                .map(|i| mean + (i * step % 7) as f64 - 3.0)
+                .collect()
+        };
+        let rows: Vec<usize> = (0..200).step_by(2).collect();
+        assert!(is_beyond(&draw(5.0, 3), &draw(1.0, 5), &rows));
+        assert!(!is_beyond(&draw(5.0, 3), &draw(4.0, 5), &rows));
+        assert!(!is_beyond(&draw(1.6, 3), &draw(1.0, 5), &rows), "by chance");
     }
 }

@@ -9,6 +9,7 @@ mod copies;
 mod cosine;
 mod crossfit;
 mod discriminant;
+mod eye;
 mod features;
 mod grain;
 mod group;
@@ -32,10 +33,11 @@ use crate::{Result, Seed};
 use apart::Search;
 use coefficients::Coefficients;
 use crossfit::Folds;
+use eye::{Eye, Kind};
 use grain::{Band, Grain};
 pub use group::Group;
+use linalg::Rows;
 use spectrum::Spectrum;
-use whole::Bands;
 pub use whole::Whole;
 
 /// One view of the evidence over the readable rows, in block order.
@@ -104,13 +106,9 @@ pub fn collect(
         pixels.for_each(|(out, &v)| *out = f32::from(v) / 255.0);
     };
     let pixels = &Coefficients::of(count, size, &read);
-    let mut bands: Vec<Bands> = Vec::new();
 
     let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
     let net = net::view(&grain, labels, folds, seed, observer)?;
-    bands.extend(Bands::new(&net, labels, classes, || {
-        net::view(&visible, labels, folds, seed, observer)
-    })?);
 
     observer.stage("evidence", 5);
     let done = |step| {
@@ -120,47 +118,49 @@ pub fn collect(
     let levels = loudness::all(&grain);
     let textures = texture::features(&grain)?;
     let texture = texture::view(&textures, labels, folds, seed)?;
-    bands.extend(Bands::new(&texture, labels, classes, || {
-        let visible = texture::features(&visible)?;
-        texture::view(&visible, labels, folds, seed)
-    })?);
     done(1)?;
     let pixel = pixel::view(data.pixels(), size, labels, folds, seed);
     done(2)?;
     let dim = size.0 * size.1 * 3;
-    let left = |i: usize| {
-        let residual = &traces.residual[i * dim..(i + 1) * dim];
-        residual.iter().map(|v| v.to_f32())
-    };
+    let Traces {
+        residual,
+        perturbation_l2,
+        perturbation_linf,
+    } = traces;
+    let left = |i: usize| residual[i * dim..(i + 1) * dim].iter().map(|v| v.to_f32());
     let read = |i: usize, out: &mut [f32]| out.iter_mut().zip(left(i)).for_each(|(o, v)| *o = v);
     let left_overs = Coefficients::of(count, size, &read);
     // The slow part of a spectrum runs on one core.
     let spectra = rayon::join(|| Spectrum::new(pixels), || Spectrum::new(&left_overs));
+    let spectrum = spectra.0?;
     done(3)?;
-    let mut of_place = |name, spectrum: Spectrum<'_>| -> Result<View> {
-        let of = |band| template::view(name, &spectrum, band, labels, folds, seed);
-        let view = of(Band::Faint)?;
-        bands.extend(Bands::new(&view, labels, classes, || of(Band::Visible))?);
-        Ok(view)
-    };
-    let template = of_place("template", spectra.0?)?;
-    let residual = of_place("residual", spectra.1?)?;
     let norm = |i| left(i).map(|v| f64::from(v).powi(2)).sum::<f64>();
     let left_over = (0..count).map(|i| 0.5 * norm(i).max(f64::MIN_POSITIVE).ln());
     let left_over = unlabelled("left_over", left_over.collect());
+    let of_place =
+        |name, coordinates: &Rows| template::view(name, coordinates, labels, folds, seed);
+    // The largest things in memory, one at a time.
+    let coordinates = template::coordinates(&spectra.1?, Band::Faint, folds);
+    drop(residual);
+    let residual = of_place("residual", &coordinates)?;
+    drop(coordinates);
+    let coordinates = |band| template::coordinates(&spectrum, band, folds);
+    let template = of_place("template", &coordinates(Band::Faint))?;
     done(4)?;
 
     let energy = unlabelled("energy", loudness::energy(&levels));
     let floor = unlabelled("floor", loudness::floor(&levels));
     let labelled = [&template, &residual, &texture, &pixel, &net];
     let [few, all] = features::features(&labelled, &levels, &left_over, &textures)?;
+    let eye = &Eye::new(&spectrum, &visible, labels, folds, seed);
     let search = Search {
+        eye,
         loud: &[&energy, &floor],
         labelled: &labelled,
         lawful: &[&template, &residual],
         strict: &[&template, &residual, &pixel],
         features: [&few, &all],
-        bands: [&grain, &visible],
+        grain: &grain,
         labels,
         folds,
         seed,
@@ -169,10 +169,13 @@ pub fn collect(
     done(5)?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
-    let wholes = bands
-        .into_iter()
-        .filter_map(|bands| bands.whole(labels, classes, &rest));
-    let wholes = wholes.collect();
+    let faint = [
+        (&template, Kind::Place),
+        (&residual, Kind::Place),
+        (&texture, Kind::Texture),
+        (&net, Kind::Any),
+    ];
+    let wholes = whole::wholes(&faint, labels, classes, &rest, || eye.look(observer))?;
     Ok(Evidence {
         views: vec![
             energy, floor, left_over, template, residual, texture, pixel, net,
@@ -180,8 +183,8 @@ pub fn collect(
         linked,
         unlinked,
         wholes,
-        perturbation_l2: traces.perturbation_l2,
-        perturbation_linf: traces.perturbation_linf,
+        perturbation_l2,
+        perturbation_linf,
     })
 }
 

@@ -35,8 +35,10 @@ const STEPS: usize = 470;
 const MOST_EPOCHS: usize = 60;
 /// Largest absolute value of the grain that the network sees.
 const CLIP: f32 = 3.0;
-/// Pictures are rolled by up to twice so many pixels a side while the network learns: few rows then teach noise, which has
-/// the same statistics everywhere, as well as many.
+/// Fewer rows than this teach a network too little...
+const FEW: usize = 2000;
+/// ...unless it sees each picture rolled by up to twice so many pixels a side: noise mostly has the same statistics
+/// everywhere, and what has a place does not move far. More rows teach places better as they are.
 const SHIFT: usize = 2;
 /// Channels of the three convolutions.
 const WIDTHS: [usize; 3] = [32, 64, 64];
@@ -110,6 +112,7 @@ fn train(
     observer: &dyn Observer,
 ) -> Result<Net> {
     let net = Net::new(classes, seed.derive("net.init", 0))?;
+    let reach = if rows.len() < FEW { 2 * SHIFT } else { 0 };
     let epochs = Epochs {
         name: "shortcut network",
         rows: rows.len(),
@@ -124,7 +127,7 @@ fn train(
             let rows: Vec<usize> = chosen.iter().map(|&at| rows[at]).collect();
             let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
             let rng = &mut seed.stream("net.shift", clock.step as u64);
-            let mut draw = || rng.random_range(0..=2 * SHIFT);
+            let mut draw = || rng.random_range(0..=reach);
             let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
             let logits = net.forward(&batch(grain, &rows, |at| shifts[at])?, mode)?;
             Epoch::loss(mode, &logits, &labels, SMOOTHING)

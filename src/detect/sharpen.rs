@@ -16,7 +16,8 @@ use crate::observe::Observer;
 use crate::stats::moments;
 use crate::{Result, Seed};
 
-/// Trainings, each from what the last one said.
+/// Most trainings, each from what the last one said: as long as the gap grows. What was taken in by mistake may convince the
+/// next network.
 const ROUNDS: u64 = 2;
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
@@ -33,6 +34,7 @@ pub(super) fn sharpened(
     observer: &dyn Observer,
 ) -> Result<Option<Group>> {
     let mut sharp: Option<Group> = None;
+    let mut separation = 0.0;
     for round in 0..ROUNDS {
         let members = &sharp.as_ref().unwrap_or(group).members;
         let inside: Vec<u32> = members.iter().map(|&p| u32::from(p > 0.5)).collect();
@@ -49,10 +51,14 @@ pub(super) fn sharpened(
         let refined = refine(
             &profile,
             members.clone(),
-            Anchor::SHARP,
+            Anchor::FAR,
             labels,
             folds.classes,
         )?;
+        if refined.1.separation() < separation {
+            break;
+        }
+        separation = refined.1.separation();
         match stands_apart(refined, &SEARCHED, labels, folds.classes) {
             Some(group) => sharp = Some(group),
             None => break,

@@ -24,8 +24,8 @@ pub(super) struct Spectrum<'a> {
     coefficients: &'a Coefficients<'a>,
     /// Variance of each direction, ascending.
     variances: Vec<f64>,
-    /// Directions in the cosine basis, one a column.
-    vectors: Mat<f64>,
+    /// Directions in the cosine basis, one a column, over their own standard deviation.
+    scaled: Mat<f32>,
 }
 
 impl<'a> Spectrum<'a> {
@@ -46,10 +46,11 @@ impl<'a> Spectrum<'a> {
             keep * f64::from(moments[(i.max(j), i.min(j))]) / n
         });
         let (variances, vectors) = eigen(&covariance)?;
+        let scaled = |i, j| (vectors[(i, j)] / (variances[j] + DEAD).sqrt()) as f32;
         Ok(Self {
             coefficients,
+            scaled: Mat::from_fn(dim, dim, scaled),
             variances,
-            vectors,
         })
     }
 
@@ -93,21 +94,13 @@ impl<'a> Spectrum<'a> {
 
     /// Coordinates in some directions, each in units of its own standard deviation.
     fn whitened(&self, directions: Range<usize>, order: &[usize]) -> Rows {
-        let (dim, k) = (self.coefficients.dim(), directions.len());
-        let scaled = Mat::<f32>::from_fn(dim, k, |i, j| {
-            let j = directions.start + j;
-            (self.vectors[(i, j)] / (self.variances[j] + DEAD).sqrt()) as f32
-        });
+        let k = directions.len();
+        let scaled = self.scaled.subcols(directions.start, k);
         let mut values = vec![0f32; order.len() * k];
         values
             .par_chunks_mut(CHUNK * k)
             .zip(order.par_chunks(CHUNK))
-            .for_each(|(out, index)| {
-                self.coefficients
-                    .rows(index)
-                    .all()
-                    .times_into(scaled.as_ref(), out)
-            });
+            .for_each(|(out, index)| self.coefficients.rows(index).all().times_into(scaled, out));
         Rows { values, dim: k }
     }
 }

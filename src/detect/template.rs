@@ -11,6 +11,7 @@
 use super::View;
 use super::crossfit::{Fit, Folds, matched};
 use super::grain::Band;
+use super::linalg::Rows;
 use super::spectrum::Spectrum;
 use crate::mixture::Anchor;
 use crate::{Result, Seed};
@@ -25,18 +26,21 @@ const FIT: Fit = Fit {
     anchor: Anchor::LOOSE,
 };
 
-/// Evidence that each row carries its class's pattern in `band`; standard normal where there is none.
+/// Coordinates of all rows in the directions of `band`, fold by fold.
+pub(super) fn coordinates(spectrum: &Spectrum<'_>, band: Band, folds: &Folds) -> Rows {
+    match band {
+        Band::Faint => spectrum.faint(FAINT, &folds.order()),
+        Band::Visible => spectrum.visible(FAINT, &folds.order()),
+    }
+}
+
+/// Evidence that each row carries its class's pattern, from its [`coordinates`]; standard normal where there is none.
 pub(super) fn view(
     name: &'static str,
-    spectrum: &Spectrum<'_>,
-    band: Band,
+    coordinates: &Rows,
     labels: &[u32],
     folds: &Folds,
     seed: Seed,
 ) -> Result<View> {
-    let rows = match band {
-        Band::Faint => spectrum.faint(FAINT, &folds.order()),
-        Band::Visible => spectrum.visible(FAINT, &folds.order()),
-    };
-    Ok(matched(&rows, labels, folds, FIT, seed)?.into_view(name))
+    Ok(matched(coordinates, labels, folds, FIT, seed)?.into_view(name))
 }

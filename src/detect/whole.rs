@@ -4,15 +4,12 @@
 //! on easy data as well as any poison; but then what people see tells them apart at least as well as what they do not see.
 
 use super::View;
+use super::eye::{BEYOND, Kind, Seen};
 use crate::Result;
 use crate::stats::quantiles;
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
 const MEDIAN: f64 = 2.5;
-/// The faint part of the pictures tells the class this many times as well as the visible part. On clean CIFAR-10 it is 1.0 to
-/// 1.3 times, where 100 to 10,000 rows alone teach a network; on rows under adversarial noise 2 and more.
-pub(super) const BEYOND: f64 = 1.5;
-
 /// Fewer rows of a class, beside those that stand apart, are no class.
 const LEAST: usize = 20;
 
@@ -25,45 +22,35 @@ pub struct Whole {
     pub classes: Vec<bool>,
 }
 
-/// A view of the faint part of the pictures that classes may carry by, and the same view of what people see.
-pub(super) struct Bands {
-    faint: Vec<f64>,
-    visible: Vec<f64>,
-}
-
-impl Bands {
-    /// Of the scores of `view`; `visible` is made only if a class may carry by it.
-    pub(super) fn new(
-        view: &View,
-        labels: &[u32],
-        classes: usize,
-        visible: impl FnOnce() -> Result<View>,
-    ) -> Result<Option<Self>> {
-        let rows: Vec<usize> = (0..labels.len()).collect();
-        let faint = view.standard(&rows);
-        let all = vec![true; labels.len()];
-        if medians(&faint, labels, classes, &all)
-            .iter()
-            .all(|&median| median < MEDIAN)
-        {
-            return Ok(None);
+/// The classes that carry as a whole by one of the `faint` views, `rest` being the rows that do not stand apart already:
+/// where a part of a class carries, the others do not. `look` is asked what people see if a class may carry.
+pub(super) fn wholes<'a>(
+    faint: &[(&View, Kind)],
+    labels: &[u32],
+    classes: usize,
+    rest: &[bool],
+    look: impl Fn() -> Result<&'a Seen>,
+) -> Result<Vec<Whole>> {
+    let rows: Vec<usize> = (0..labels.len()).collect();
+    let mut wholes = Vec::new();
+    for &(view, kind) in faint {
+        let scores = view.standard(&rows);
+        let faint = medians(&scores, labels, classes, rest);
+        if faint.iter().all(|&median| median < MEDIAN) {
+            continue;
         }
-        let visible = visible()?.standard(&rows);
-        Ok(Some(Self { faint, visible }))
+        let seen = look()?.beside(kind);
+        let seen = seen.map(|scores| medians(scores, labels, classes, rest));
+        let carries = |class: usize| {
+            let seen = seen[0][class].max(seen[1][class]);
+            faint[class] >= MEDIAN && faint[class] >= BEYOND * seen
+        };
+        let classes: Vec<bool> = (0..classes).map(carries).collect();
+        if classes.contains(&true) {
+            wholes.push(Whole { scores, classes });
+        }
     }
-
-    /// The classes that carry by what is faint and not by what is visible, `rest` being the rows that do not stand apart
-    /// already: where a part of a class carries, the others do not.
-    pub(super) fn whole(self, labels: &[u32], classes: usize, rest: &[bool]) -> Option<Whole> {
-        let medians = |scores| medians(scores, labels, classes, rest);
-        let carries = |(faint, visible): (f64, f64)| faint >= MEDIAN && faint >= BEYOND * visible;
-        let pairs = medians(&self.faint).into_iter().zip(medians(&self.visible));
-        let carrying: Vec<bool> = pairs.map(carries).collect();
-        carrying.contains(&true).then_some(Whole {
-            scores: self.faint,
-            classes: carrying,
-        })
-    }
+    Ok(wholes)
 }
 
 /// Median of the `chosen` rows of each class; zero where they are too few.
@@ -96,8 +83,10 @@ mod tests {
 
     fn found(faint: f64, visible: f64, rest: &[bool]) -> Option<Vec<bool>> {
         let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
-        let bands = Bands::new(&view(faint), &labels, 2, || Ok(view(visible))).unwrap()?;
-        Some(bands.whole(&labels, 2, rest)?.classes)
+        let seen = Seen::by_network(view(visible).standard(&(0..100).collect::<Vec<_>>()));
+        let faint = [(&view(faint), Kind::Any)];
+        let wholes = wholes(&faint, &labels, 2, rest, || Ok(&seen)).unwrap();
+        Some(wholes.into_iter().next()?.classes)
     }
 
     #[test]

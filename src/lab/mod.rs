@@ -4,6 +4,8 @@
 pub mod attack;
 pub mod defense;
 pub mod experiment;
+pub mod planting;
 pub mod poison;
+pub mod selftest;
 mod sheet;
 pub mod theory;

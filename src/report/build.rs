@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BadFileGroup, Class, Data, Interval, Report, SCHEMA, Timing, Tool, TruthMetrics, ViewAuc,
-    ViewSummary, folder,
+    BadFileGroup, Class, ClassMetrics, Data, Interval, Report, SCHEMA, Timing, Tool, TruthMetrics,
+    ViewAuc, ViewSummary, folder,
 };
 use crate::data::{Dataset, Status};
 use crate::decide::gate::gate;
@@ -68,6 +68,7 @@ impl Report {
             bad_files: bad_files(dataset),
             metrics: truth.map(|truth| compare(dataset, &views, decision, truth)),
             flagged: flagged_ids(dataset, decision),
+            selftest: Vec::new(),
             timings: Timing::Beside {
                 file: folder::TIMINGS.into(),
             },
@@ -173,16 +174,33 @@ fn compare(
 ) -> TruthMetrics {
     assert_eq!(truth.len(), dataset.rows.len(), "a truth for each row");
     let truth: Vec<bool> = dataset.readable().iter().map(|&row| truth[row]).collect();
-    let flags: Vec<bool> = decision.rows.iter().map(|row| row.flagged).collect();
-    let scores: Vec<f64> = decision.rows.iter().map(|row| row.poison_score).collect();
+    let labels = dataset.labels();
+    let of = |rows: &[usize]| {
+        let judged = |i: &usize| (decision.rows[*i].flagged, decision.rows[*i].poison_score);
+        let (flags, scores): (Vec<bool>, Vec<f64>) = rows.iter().map(judged).unzip();
+        let truth: Vec<bool> = rows.iter().map(|&i| truth[i]).collect();
+        Metrics::new(&flags, &scores, &truth)
+    };
+    let of_class = |label| ClassMetrics {
+        label,
+        detection: of(&positions(&labels, |&l| l == label)),
+    };
     let view_auc = |&(name, scores): &(&str, &[f64])| ViewAuc {
         name: name.into(),
         auc: auc(scores, &truth),
     };
     TruthMetrics {
-        detection: Metrics::new(&flags, &scores, &truth),
+        detection: of(&positions(&labels, |_| true)),
+        by_class: (0..dataset.class_names.len() as u32)
+            .map(of_class)
+            .collect(),
         auc_by_view: views.iter().map(view_auc).collect(),
     }
+}
+
+/// Places in `labels` of those that `chosen` names.
+fn positions(labels: &[u32], chosen: impl Fn(&u32) -> bool) -> Vec<usize> {
+    (0..labels.len()).filter(|&i| chosen(&labels[i])).collect()
 }
 
 fn flagged_ids(dataset: &Dataset, decision: &Decision) -> Vec<String> {

@@ -6,10 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::rendering::word;
 use super::{Change, Interval, Report};
 use crate::data::{Dataset, Status};
-use crate::decide::Decision;
+use crate::decide::{Decision, Verdict};
 use crate::detect::Evidence;
 
 /// Columns of `samples.csv`.
@@ -139,7 +138,7 @@ pub fn classes(report: &Report) -> Vec<u8> {
             number(class.ratio.estimate),
             number(class.ratio.lo95),
             number(class.ratio.hi95),
-            word(class.verdict),
+            class.verdict.to_string(),
         ]
     })
 }
@@ -148,11 +147,11 @@ pub fn classes(report: &Report) -> Vec<u8> {
 /// has no numbers.
 pub fn findings(report: &Report) -> Vec<u8> {
     let share = |ratio: &Interval| [ratio.estimate, ratio.lo95, ratio.hi95].map(number);
-    let counts = |kind: &str, name: &str, counts: [usize; 3], ratio, verdict| {
+    let counts = |kind: &str, name: &str, counts: [usize; 3], ratio, verdict: Verdict| {
         let mut cells = vec![kind.to_owned(), guard(name).into_owned()];
         cells.extend(counts.map(|count| count.to_string()));
         cells.extend(share(ratio));
-        cells.push(word(verdict));
+        cells.push(verdict.to_string());
         cells
     };
     let data = &report.data;

@@ -4,7 +4,7 @@ use minijinja::Environment;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::rendering::{LISTED, percent, word};
+use super::rendering::{LISTED, percent};
 use super::{Class, Report, ViewSummary};
 use crate::{Error, Result};
 
@@ -57,7 +57,7 @@ pub fn render(report: &Report) -> Result<String> {
     let listed = report.flagged.len().min(LISTED);
     let page = Page {
         report,
-        verdict: word(report.verdict),
+        verdict: report.verdict.to_string(),
         exit: report.gate.exit.into(),
         ratio: interval(&report.poison_ratio),
         classes: report.classes.iter().map(row).collect(),
@@ -87,7 +87,7 @@ fn row(class: &Class) -> Row<'_> {
     Row {
         class,
         ratio: interval(&class.ratio),
-        verdict: word(class.verdict),
+        verdict: class.verdict.to_string(),
         bar,
         low,
         high,
@@ -111,20 +111,13 @@ fn metrics(report: &Report) -> Vec<(&'static str, String)> {
     let Some(metrics) = &report.metrics else {
         return Vec::new();
     };
-    let detection = &metrics.detection;
-    [
-        ("accuracy", detection.accuracy),
-        ("recall", detection.recall),
-        ("precision", detection.precision),
-        ("F1", detection.f1),
-        ("false positive rate", detection.false_positive_rate),
-        ("AUC", detection.auc),
-    ]
-    .map(|(name, value)| {
-        (
-            name,
-            value.map_or("-".into(), |value| format!("{value:.4}")),
-        )
-    })
-    .into()
+    let named = metrics.detection.named();
+    named
+        .map(|(name, value)| {
+            (
+                name,
+                value.map_or("-".into(), |value| format!("{value:.4}")),
+            )
+        })
+        .into()
 }

@@ -3,7 +3,7 @@
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::rendering::{percent, word};
+use super::rendering::percent;
 use super::{Class, Report};
 use crate::decide::Verdict;
 use crate::decide::gate::Exit;
@@ -22,7 +22,7 @@ pub fn render(report: &Report) -> Result<String> {
         ("version", report.tool.version.clone()),
         ("seed", report.settings.seed.0.to_string()),
         ("data-fingerprint", report.data.fingerprint.clone()),
-        ("verdict", word(report.verdict)),
+        ("verdict", report.verdict.to_string()),
     ] {
         suite.add_property((name.to_owned(), value));
     }
@@ -75,9 +75,7 @@ fn of_class(report: &Report, class: &Class) -> TestCase {
     };
     let message = format!(
         "{}: {} of {} rows flagged",
-        word(class.verdict),
-        class.flagged,
-        class.count
+        class.verdict, class.flagged, class.count
     );
     let text = format!(
         "{message}; poisoned share {} ({} to {}); {} rows could not be read",

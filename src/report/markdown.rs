@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::Report;
-use super::rendering::{percent, word};
+use super::rendering::percent;
 use super::terminal::printable;
 
 /// Classes shown, those with the most flagged rows first.
@@ -16,7 +16,7 @@ pub fn render(report: &Report) -> String {
     let data = &report.data;
     let mut text = format!(
         "## ue-audit: {}\n\n{}\n\nexit {}: {}\n\n",
-        word(report.verdict),
+        report.verdict,
         escape(&report.reason),
         u8::from(report.gate.exit),
         escape(&report.gate.reason)
@@ -50,7 +50,7 @@ pub fn render(report: &Report) -> String {
             percent(class.ratio.estimate),
             percent(class.ratio.lo95),
             percent(class.ratio.hi95),
-            word(class.verdict)
+            class.verdict
         );
     }
     if classes.len() > CLASSES {

@@ -60,6 +60,9 @@ pub struct Report {
     pub metrics: Option<TruthMetrics>,
     /// Ids of the flagged rows, in sample order.
     pub flagged: Vec<String>,
+    /// What a scan of this data would have caught, where that was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub selftest: Vec<Power>,
     /// Where the time went.
     pub timings: Timing,
 }
@@ -163,8 +166,50 @@ pub struct BadFileGroup {
 pub struct TruthMetrics {
     /// Flags and poison score.
     pub detection: Metrics,
+    /// The same, class by class, in label order.
+    #[serde(default)]
+    pub by_class: Vec<ClassMetrics>,
     /// Each measurement alone, the norms of the perturbation among them.
     pub auc_by_view: Vec<ViewAuc>,
+}
+
+/// How a scan compares with the truth on the rows of one class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ClassMetrics {
+    /// The class.
+    pub label: u32,
+    /// Flags and poison score.
+    pub detection: Metrics,
+}
+
+/// What a scan would have caught of one known poison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Power {
+    /// The attack that was planted.
+    pub attack: String,
+    /// Rows of the slice that it was planted in.
+    pub rows: usize,
+    /// The smallest share of them that made the slice `poisoned`; absent if none did.
+    pub caught: Option<f64>,
+    /// The shares that were tried, ascending.
+    pub trials: Vec<Trial>,
+    /// Why the attack could not be planted, if it could not.
+    pub problem: Option<String>,
+}
+
+/// One scan of a slice with planted poison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Share of the rows that were poisoned.
+    pub ratio: f64,
+    /// Their number.
+    pub planted: usize,
+    /// What the slice was taken for.
+    pub verdict: Verdict,
+    /// Share of the flagged rows that are poisoned.
+    pub precision: Option<f64>,
+    /// Share of the poisoned rows that are flagged.
+    pub recall: Option<f64>,
 }
 
 /// How well one measurement alone ranks the rows.

@@ -48,8 +48,3 @@ pub(super) const LISTED: usize = 1000;
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
 }
-
-/// A verdict in a word.
-pub(super) fn word(verdict: crate::decide::Verdict) -> String {
-    format!("{verdict:?}").to_lowercase()
-}

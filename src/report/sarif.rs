@@ -5,7 +5,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::rendering::{LISTED, percent, word};
+use super::rendering::{LISTED, percent};
 use super::{Class, Report};
 use crate::decide::Verdict;
 use crate::decide::gate::Exit;
@@ -114,7 +114,7 @@ pub fn render(report: &Report) -> Result<String> {
             "results": results,
             "columnKind": "unicodeCodePoints",
             "properties": {
-                "verdict": word(report.verdict),
+                "verdict": report.verdict.to_string(),
                 "seed": report.settings.seed,
                 "dataFingerprint": report.data.fingerprint,
                 "rows": report.data.rows,

@@ -60,6 +60,9 @@ pub fn render(report: &Report, folder: &Path, style: Style) -> String {
     if let Some(table) = metrics(report) {
         let _ = writeln!(text, "\n{table}");
     }
+    if !report.selftest.is_empty() {
+        let _ = writeln!(text, "\n{}", powers(report));
+    }
     if let Timing::Inline(timings) = &report.timings {
         let _ = write!(text, "\n{:.1} s", timings.total_seconds);
         if let Some(memory) = timings.peak_memory_mib {
@@ -138,7 +141,7 @@ fn classes(report: &Report) -> Table {
                 percent(ratio.lo95),
                 percent(ratio.hi95)
             ),
-            format!("{:?}", class.verdict).to_lowercase(),
+            class.verdict.to_string(),
         ]);
     }
     table
@@ -146,23 +149,41 @@ fn classes(report: &Report) -> Table {
 
 fn metrics(report: &Report) -> Option<Table> {
     let truth = report.metrics.as_ref()?;
-    let detection = &truth.detection;
     let mut table = table(&["against the truth", "value"]);
-    for (name, value) in [
-        ("accuracy", detection.accuracy),
-        ("recall", detection.recall),
-        ("precision", detection.precision),
-        ("F1", detection.f1),
-        ("Matthews correlation", detection.matthews),
-        ("false positive rate", detection.false_positive_rate),
-        ("AUC", detection.auc),
-    ] {
+    for (name, value) in truth.detection.named() {
         table.add_row([name.into(), share(value)]);
     }
     for view in &truth.auc_by_view {
         table.add_row([format!("AUC of {} alone", view.name), share(view.auc)]);
     }
     Some(table)
+}
+
+fn powers(report: &Report) -> Table {
+    let mut table = table(&[
+        "planted poison",
+        "rows",
+        "smallest share caught",
+        "not caught",
+    ]);
+    for power in &report.selftest {
+        let missed = power.trials.iter().rev();
+        let missed = missed.filter(|trial| trial.verdict != Verdict::Poisoned);
+        let missed: Vec<String> = missed
+            .map(|trial| format!("{} ({})", percent(trial.ratio), trial.verdict))
+            .collect();
+        let caught = match &power.problem {
+            Some(problem) => format!("not tried: {problem}"),
+            None => power.caught.map_or("none".into(), percent),
+        };
+        table.add_row([
+            power.attack.clone(),
+            power.rows.to_string(),
+            caught,
+            missed.join(", "),
+        ]);
+    }
+    table
 }
 
 /// An empty table with this head, as wide as the terminal allows; columns after the first hold numbers.

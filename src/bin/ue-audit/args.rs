@@ -48,6 +48,9 @@ pub(crate) enum Command {
     /// Copy a drop with a part of its rows poisoned, to test an audit on.
     #[cfg(feature = "lab")]
     Poison(PoisonArgs),
+    /// Scan, then plant known poisons in rows that passed, and say what share of each would have been caught.
+    #[cfg(feature = "lab")]
+    Selftest(SelftestArgs),
     /// Run an experiment of the papers at a stated scale; what is finished is not run again.
     #[cfg(feature = "lab")]
     Reproduce(ReproduceArgs),
@@ -216,6 +219,26 @@ pub(crate) struct DemoArgs {
     /// Share of them to poison.
     #[arg(long, value_name = "SHARE", default_value_t = 0.2)]
     pub(crate) ratio: f64,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Args)]
+pub(crate) struct SelftestArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) output: OutArgs,
+    #[command(flatten)]
+    pub(crate) judge: JudgeArgs,
+    /// Plant in so many rows at most.
+    #[arg(long, value_name = "N", default_value = "4000")]
+    pub(crate) rows: NonZeroUsize,
+    /// Score with a saved model instead of fitting one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Print the report as one line of JSON at the end of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

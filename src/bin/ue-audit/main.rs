@@ -22,6 +22,8 @@ mod demo;
 mod poison;
 #[cfg(feature = "lab")]
 mod reproduce;
+#[cfg(feature = "lab")]
+mod selftest;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -62,6 +64,8 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Demo(args) => demo::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Poison(args) => poison::run(args, &cli.global, &console),
+        #[cfg(feature = "lab")]
+        Command::Selftest(args) => selftest::run(args, &cli.global, &console),
         #[cfg(feature = "lab")]
         Command::Reproduce(args) => reproduce::run(args, &cli.global, &console),
     }

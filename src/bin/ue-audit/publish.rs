@@ -1,7 +1,7 @@
 //! From an audit to what people get: the folder, the tables, the JSON line.
 
 use ue_audit::report::sheet::TakeApart;
-use ue_audit::report::{Report, Timing, Timings, folder, terminal};
+use ue_audit::report::{Power, Report, Timing, Timings, folder, terminal};
 use ue_audit::settings::Settings;
 
 use crate::args::{Global, OutArgs};
@@ -9,10 +9,19 @@ use crate::output;
 use crate::progress::Console;
 use ue_audit::audit::Audit;
 
+/// What is known beside the audit.
+#[derive(Default)]
+pub(crate) struct Known<'a> {
+    /// Which rows of the drop are poisoned.
+    pub(crate) truth: Option<&'a [bool]>,
+    /// What a scan of the data would have caught.
+    pub(crate) selftest: Vec<Power>,
+}
+
 /// Writes the audit folder, prints the summary and, with `json`, the report; gives back the report.
 pub(crate) fn publish(
     audit: &Audit,
-    truth: Option<&[bool]>,
+    known: Known<'_>,
     settings: &Settings,
     out: &OutArgs,
     json: bool,
@@ -31,7 +40,8 @@ pub(crate) fn publish(
             Ok((parts.reconstruction, parts.perturbation))
         }
     });
-    let mut report = Report::new(dataset, evidence, decision, settings, truth)?;
+    let mut report = Report::new(dataset, evidence, decision, settings, known.truth)?;
+    report.selftest = known.selftest;
     let timings = Timings::new(&audit.seconds);
     let contents = folder::Contents {
         dataset,

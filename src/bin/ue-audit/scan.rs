@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use anyhow::ensure;
-use ue_audit::data::{load, read_truth, real_path};
+use ue_audit::data::{load, read_truth};
 use ue_audit::decide::gate::Gate;
 use ue_audit::report::folder;
 use ue_audit::settings::Config;
@@ -11,7 +10,7 @@ use ue_audit::settings::Config;
 use crate::args::{Global, ScanArgs};
 use crate::pipeline::audit;
 use crate::progress::Console;
-use crate::publish::publish;
+use crate::publish::{Known, publish};
 use crate::source;
 
 pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
@@ -23,11 +22,7 @@ pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow
     // Everything that can be refused is refused before the work, not after it.
     let reader = source::reader(&args.source, &settings)?;
     folder::check(&args.output.out, args.output.force)?;
-    ensure!(
-        !real_path(&args.output.out)?.starts_with(real_path(&args.source.path)?),
-        "--out {} lies inside the data: the next scan would read the audit as pictures",
-        args.output.out.display()
-    );
+    source::outside(&args.output.out, &args.source.path)?;
     source::use_threads(&settings)?;
 
     let begun = Instant::now();
@@ -45,7 +40,10 @@ pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow
     audit.seconds.insert(0, loading);
     let report = publish(
         &audit,
-        truth.as_deref(),
+        Known {
+            truth: truth.as_deref(),
+            ..Known::default()
+        },
         &settings,
         &args.output,
         args.json,

@@ -1,7 +1,9 @@
 //! What all commands that read data do first: threads, reader, rows.
 
-use anyhow::Context;
-use ue_audit::data::{LoadOptions, Reader, open};
+use std::path::Path;
+
+use anyhow::{Context, ensure};
+use ue_audit::data::{LoadOptions, Reader, open, real_path};
 use ue_audit::kernel::keep_freed_memory;
 use ue_audit::settings::Settings;
 
@@ -30,4 +32,14 @@ pub(crate) fn load_options(settings: &Settings) -> LoadOptions {
         limits: settings.limits,
         max_rows: settings.max_images,
     }
+}
+
+/// Refuses to write an audit to `out` within the data.
+pub(crate) fn outside(out: &Path, data: &Path) -> anyhow::Result<()> {
+    ensure!(
+        !real_path(out)?.starts_with(real_path(data)?),
+        "--out {} lies inside the data: the next scan would read the audit as pictures",
+        out.display()
+    );
+    Ok(())
 }

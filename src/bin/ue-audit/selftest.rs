@@ -1,0 +1,64 @@
+//! `ue-audit selftest`: a scan that also says what it would have caught.
+
+use std::time::Instant;
+
+use ue_audit::data::load;
+use ue_audit::decide::gate::Gate;
+use ue_audit::lab::selftest::Grounds;
+use ue_audit::report::folder;
+
+use crate::args::{Global, SelftestArgs};
+use crate::pipeline::audit;
+use crate::progress::Console;
+use crate::publish::{Known, publish};
+use crate::{exit, source};
+
+pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
+    let settings = global.settings(args.judge.config().or(args.source.config()))?;
+    let reader = source::reader(&args.source, &settings)?;
+    folder::check(&args.output.out, args.output.force)?;
+    source::outside(&args.output.out, &args.source.path)?;
+    source::use_threads(&settings)?;
+
+    let begun = Instant::now();
+    let dataset = load(&*reader, &source::load_options(&settings), console)?;
+    let loading = ("load".to_string(), begun.elapsed().as_secs_f64());
+    let mut audit = audit(dataset, &settings, args.model.as_deref(), None, console)?;
+    audit.seconds.insert(0, loading);
+
+    let begun = Instant::now();
+    let selftest = match &audit.model {
+        None => Vec::new(),
+        Some(model) => {
+            let grounds = Grounds {
+                dataset: &audit.dataset,
+                decision: &audit.decision,
+                model,
+                settings: &settings,
+            };
+            grounds.powers(args.rows.get(), console)?
+        }
+    };
+    let tried = selftest.len();
+    let caught = selftest.iter().filter(|power| power.caught.is_some());
+    let caught = caught.count();
+    let seconds = begun.elapsed().as_secs_f64();
+    audit.seconds.push(("selftest".into(), seconds));
+    let known = Known {
+        selftest,
+        ..Known::default()
+    };
+    let report = publish(
+        &audit,
+        known,
+        &settings,
+        &args.output,
+        args.json,
+        (global, console),
+    )?;
+    Ok(exit::done(format!(
+        "{caught} of {tried} planted poisons were caught; the scan itself would have ended with {}: {}",
+        u8::from(report.gate.exit),
+        report.gate.reason
+    )))
+}
