@@ -80,7 +80,8 @@ pub fn run(
     })
 }
 
-fn config(settings: &Settings, rows: usize) -> DvaeConfig {
+/// The model that `settings` ask for, for so many rows.
+pub(crate) fn config(settings: &Settings, rows: usize) -> DvaeConfig {
     match settings.preset {
         Preset::Fast => DvaeConfig::fast_for(rows),
         Preset::Paper => DvaeConfig::paper(),

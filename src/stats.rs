@@ -173,6 +173,20 @@ impl Curve {
     }
 }
 
+/// Share of the values that each one is above, ties counting half: in (0, 1), in the order of `values`.
+pub fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut below = 0;
+    for tied in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let rank = (below as f64 + tied.len() as f64 / 2.0) / values.len() as f64;
+        tied.iter().for_each(|&i| ranks[i] = rank);
+        below += tied.len();
+    }
+    ranks
+}
+
 /// Mean and standard deviation of `values`; zeros if there are none.
 pub fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;
@@ -275,6 +289,12 @@ mod tests {
         assert_eq!(got.tpr_at_1_percent_fpr, Some(1.0 / 3.0));
         let hter = (1.0 + 1.0 / 3.0) / 2.0;
         assert!((got.hter.unwrap() - hter).abs() < 1e-12);
+    }
+
+    #[test]
+    fn ties_share_a_rank() {
+        assert_eq!(ranks(&[3.0, 1.0, 3.0, 5.0]), [0.5, 0.125, 0.5, 0.875]);
+        assert!(ranks(&[]).is_empty());
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod defense;
 pub mod experiment;
 pub mod planting;
 pub mod poison;
+pub mod rival;
 pub mod selftest;
 mod sheet;
 pub mod theory;

@@ -12,7 +12,7 @@ use crate::report::{Power, Trial};
 use crate::stats::Metrics;
 use crate::{Error, Result, Seed, Settings};
 
-/// What is planted: a pattern with a position, a texture without one, and noise that a network was trained to make.
+/// What is planted unless asked otherwise: a pattern with a position, a texture without one, and noise that a network was trained to make.
 pub const ATTACKS: [&str; 3] = ["lsp", "ar", "em"];
 /// Shares of the slice that are poisoned, ascending.
 const RATIOS: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
@@ -30,17 +30,23 @@ pub struct Grounds<'a> {
 }
 
 impl Grounds<'_> {
-    /// Plants each of the [`ATTACKS`] in a slice of at most `rows` of the rows that are not flagged, and finds the smallest
-    /// share that makes the drop `poisoned`, by bisection.
+    /// Plants each of the `attacks` in a slice of at most `rows` of the rows that are not flagged, and finds the smallest share
+    /// that makes the drop `poisoned`, by bisection.
     ///
     /// # Errors
-    /// [`Error::Numeric`] where the work failed, [`Error::Interrupted`] when the observer says so. An attack that cannot
+    /// [`Error::Settings`] for an unknown attack, [`Error::Numeric`] where the work failed, [`Error::Interrupted`] when the observer says so. An attack that cannot
     /// work on such pictures is no error: its entry says so.
-    pub fn powers(&self, rows: usize, observer: &dyn Observer) -> Result<Vec<Power>> {
+    pub fn powers(
+        &self,
+        attacks: &[String],
+        rows: usize,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Power>> {
         let slice = self.slice(rows);
         let seed = self.settings.seed.derive("selftest", 0);
-        let attack = |name| self.power(&*named(name, Options::default())?, &slice, seed, observer);
-        ATTACKS.into_iter().map(attack).collect()
+        let attack =
+            |name: &String| self.power(&*named(name, Options::default())?, &slice, seed, observer);
+        attacks.iter().map(attack).collect()
     }
 
     /// Rows that are not flagged, spread evenly over the drop.

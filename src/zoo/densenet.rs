@@ -78,7 +78,7 @@ impl Classifier for DenseNet {
         &self.params
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    fn features(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = self.stem.forward(x, mode)?;
         for block in &self.blocks {
             for [first, second] in &block.layers {
@@ -90,8 +90,11 @@ impl Classifier for DenseNet {
             }
         }
         let h = self.norm.forward(&h, mode)?;
-        self.classifier
-            .forward(&global_average_pool(mode, &h)?, mode)
+        Ok(global_average_pool(mode, &h)?)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.classifier.forward(features, mode)
     }
 }
 

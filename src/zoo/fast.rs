@@ -56,14 +56,18 @@ impl Classifier for Fast {
         &self.params
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    fn features(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = self.whiten.forward(x, mode)?;
         for [(conv1, norm1), (conv2, norm2)] in &self.groups {
             h = max_pool2d(mode, &conv1.forward(&h, mode)?, 2)?;
             h = norm1.forward(&h, mode)?;
             h = norm2.forward(&conv2.forward(&h, mode)?, mode)?;
         }
-        self.fc.forward(&global_max_pool(mode, &h)?, mode)
+        Ok(global_max_pool(mode, &h)?)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.fc.forward(features, mode)
     }
 }
 

@@ -64,14 +64,17 @@ impl Classifier for MobileNet {
         &self.params
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    fn features(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = relu6(mode, &self.stem.forward(x, mode)?)?;
         for block in &self.blocks {
             h = block.forward(&h, mode)?;
         }
         let h = relu6(mode, &self.head.forward(&h, mode)?)?;
-        self.classifier
-            .forward(&global_average_pool(mode, &h)?, mode)
+        Ok(global_average_pool(mode, &h)?)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.classifier.forward(features, mode)
     }
 }
 

@@ -14,7 +14,7 @@ mod unit;
 pub use recipe::{Recipe, Schedule};
 pub use samples::{Images, Samples};
 pub use test::Evaluation;
-pub use train::{Epoch, Trained, train, train_watched};
+pub use train::{Epoch, Trained, fit, train, train_watched};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
@@ -33,11 +33,25 @@ pub trait Classifier: Send + Sync {
     /// Its tensors, by the names of a PyTorch `state_dict`.
     fn params(&self) -> &Params;
 
+    /// `[b, h, w, 3]` in [0, 1] to the numbers before the last layer, `[b, ..]`, `width` an image.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn features(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor>;
+
+    /// [`Classifier::features`] to logits, `[b, classes]`.
+    ///
+    /// # Errors
+    /// If the shapes do not fit.
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor>;
+
     /// `[b, h, w, 3]` in [0, 1] to logits `[b, classes]`.
     ///
     /// # Errors
     /// If the shapes do not fit.
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor>;
+    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.head(&self.features(x, mode)?, mode)
+    }
 }
 
 /// A classifier by name.

@@ -60,12 +60,16 @@ impl Classifier for ResNet {
         &self.params
     }
 
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    fn features(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = self.stem.forward(x, mode)?;
         for block in &self.blocks {
             h = block.forward(&h, mode)?;
         }
-        self.fc.forward(&global_average_pool(mode, &h)?, mode)
+        Ok(global_average_pool(mode, &h)?)
+    }
+
+    fn head(&self, features: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+        self.fc.forward(features, mode)
     }
 }
 

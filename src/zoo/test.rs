@@ -84,9 +84,12 @@ mod tests {
             &self.0
         }
 
-        fn forward(&self, x: &Tensor, _: Mode<'_>) -> Result<Tensor> {
-            let said = x.flatten_from(1)?.narrow(1, 0, 1)?;
-            let classes = Tensor::new(&[[0f32, 1.0, 2.0]], x.device())?;
+        fn features(&self, x: &Tensor, _: Mode<'_>) -> Result<Tensor> {
+            Ok(x.flatten_from(1)?.narrow(1, 0, 1)?)
+        }
+
+        fn head(&self, said: &Tensor, _: Mode<'_>) -> Result<Tensor> {
+            let classes = Tensor::new(&[[0f32, 1.0, 2.0]], said.device())?;
             Ok((said * 100.0)?.broadcast_sub(&classes)?.abs()?.neg()?)
         }
     }

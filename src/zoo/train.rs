@@ -128,15 +128,37 @@ pub fn train_watched(
         });
     }
     let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
+    let name = architecture.name();
+    let history = fit(&*classifier, name, samples, recipe, seed, watch, observer)?;
+    Ok(Trained {
+        classifier,
+        history,
+    })
+}
+
+/// Trains `classifier`, called `name` to `observer`, on `samples`; as [`train_watched`] otherwise.
+///
+/// # Errors
+/// As [`train_watched`], without regard to the size of the images.
+pub fn fit(
+    classifier: &dyn Classifier,
+    name: &'static str,
+    samples: &Samples<'_>,
+    recipe: &Recipe,
+    seed: Seed,
+    watch: &mut dyn FnMut(usize, &Params) -> Result<()>,
+    observer: &dyn Observer,
+) -> Result<Vec<Epoch>> {
+    recipe.validate()?;
     let epochs = Epochs {
-        name: architecture.name(),
+        name,
         rows: samples.len(),
         batch: recipe.batch,
         epochs: recipe.epochs,
         shuffle: (seed, "zoo.shuffle"),
     };
     let mut optimizer = recipe.optimizer(classifier.params());
-    let history = epochs.run(
+    epochs.run(
         &mut optimizer,
         |clock| recipe.schedule.rate(recipe.learning_rate, clock),
         |clock, rows, mode| {
@@ -154,9 +176,5 @@ pub fn train_watched(
             Epoch::loss(mode, &logits, &labels, recipe.smoothing)
         },
         observer,
-    )?;
-    Ok(Trained {
-        classifier,
-        history,
-    })
+    )
 }

@@ -22,6 +22,7 @@ mod readers;
 mod readme;
 mod renderings;
 mod report;
+mod rivals;
 mod same10;
 mod scan;
 mod support;

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+#[cfg(feature = "lab")]
+use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use serde::de::value::{Error, StrDeserializer};
@@ -195,6 +197,10 @@ pub(crate) struct ScanArgs {
     /// Compare with this table of sample_id,poisoned; the verdict does not see it.
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
+    /// Judge by another detector, from the literature, to compare with.
+    #[cfg(feature = "lab")]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ue_audit::lab::rival::NAMES))]
+    detector: Option<String>,
     /// Score with a saved model instead of fitting one.
     #[arg(long, value_name = "FILE")]
     pub(crate) model: Option<PathBuf>,
@@ -204,6 +210,16 @@ pub(crate) struct ScanArgs {
     /// Print the report as one line of JSON at the end of standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl ScanArgs {
+    /// The detector to judge by, if it is not the product's own.
+    pub(crate) fn detector(&self) -> Option<&str> {
+        #[cfg(feature = "lab")]
+        return self.detector.as_deref();
+        #[cfg(not(feature = "lab"))]
+        None
+    }
 }
 
 #[cfg(feature = "lab")]
@@ -230,6 +246,9 @@ pub(crate) struct SelftestArgs {
     pub(crate) output: OutArgs,
     #[command(flatten)]
     pub(crate) judge: JudgeArgs,
+    /// Plant this attack; may be given several times.
+    #[arg(long, value_name = "NAME", default_values = ue_audit::lab::selftest::ATTACKS, value_parser = PossibleValuesParser::new(ue_audit::lab::attack::NAMES))]
+    pub(crate) attack: Vec<String>,
     /// Plant in so many rows at most.
     #[arg(long, value_name = "N", default_value = "4000")]
     pub(crate) rows: NonZeroUsize,

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global, console: &Console) -> anyhow
     let dataset = planting.plant(chosen.len())?;
     let mut truth = vec![false; dataset.rows.len()];
     chosen.iter().for_each(|&row| truth[row] = true);
-    let audit = audit(dataset, &settings, None, None, console)?;
+    let audit = audit(dataset, &settings, (None, None), None, console)?;
     let report = publish(
         &audit,
         Known {

@@ -9,16 +9,24 @@ use ue_audit::dvae::Dvae;
 use ue_audit::observe::Observer;
 use ue_audit::settings::Settings;
 
-/// Audits `dataset` with the saved `model`, or fits one; saves the model if asked.
+/// Audits `dataset` by the `detector`, or by the product's own evidence, with the saved `model` or a new one; saves the
+/// model if asked.
 pub(crate) fn audit(
     dataset: Dataset,
     settings: &Settings,
-    model: Option<&Path>,
+    (detector, model): (Option<&str>, Option<&Path>),
     save_model: Option<&Path>,
     observer: &dyn Observer,
 ) -> Result<Audit> {
     let model = model.map(Dvae::load).transpose()?;
-    let audit = run(dataset, settings, model, observer)?;
+    let audit = match detector {
+        #[cfg(feature = "lab")]
+        Some(name) => {
+            let rival = ue_audit::lab::rival::named(name)?;
+            ue_audit::lab::rival::audit(dataset, &*rival, settings, model, observer)?
+        }
+        _ => run(dataset, settings, model, observer)?,
+    };
     if let (Some(path), Some(model)) = (save_model, &audit.model) {
         model.save(path)?;
     }

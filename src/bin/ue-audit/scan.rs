@@ -36,7 +36,8 @@ pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow
     };
     let loading = ("load".to_string(), begun.elapsed().as_secs_f64());
     let (model, save_model) = (args.model.as_deref(), args.save_model.as_deref());
-    let mut audit = audit(dataset, &settings, model, save_model, console)?;
+    let by = (args.detector(), model);
+    let mut audit = audit(dataset, &settings, by, save_model, console)?;
     audit.seconds.insert(0, loading);
     let report = publish(
         &audit,

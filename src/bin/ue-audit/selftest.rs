@@ -23,7 +23,13 @@ pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> an
     let begun = Instant::now();
     let dataset = load(&*reader, &source::load_options(&settings), console)?;
     let loading = ("load".to_string(), begun.elapsed().as_secs_f64());
-    let mut audit = audit(dataset, &settings, args.model.as_deref(), None, console)?;
+    let mut audit = audit(
+        dataset,
+        &settings,
+        (None, args.model.as_deref()),
+        None,
+        console,
+    )?;
     audit.seconds.insert(0, loading);
 
     let begun = Instant::now();
@@ -36,7 +42,7 @@ pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> an
                 model,
                 settings: &settings,
             };
-            grounds.powers(args.rows.get(), console)?
+            grounds.powers(&args.attack, args.rows.get(), console)?
         }
     };
     let tried = selftest.len();
