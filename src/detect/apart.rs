@@ -4,7 +4,7 @@ use super::crossfit::Folds;
 use super::discriminant::Profile;
 use super::eye::Eye;
 use super::grain::Grain;
-use super::group::{self, End, Group};
+use super::group::{self, End, Evident, Group};
 use super::linalg::Rows;
 use super::link::Ties;
 use super::sharpen::sharpened;
@@ -21,8 +21,8 @@ pub(super) struct Search<'a> {
     pub(super) loud: &'a [&'a View],
     /// Views that do.
     pub(super) labelled: &'a [&'a View],
-    /// Those of them whose law without a pattern is that under wrong labels.
-    pub(super) lawful: &'a [&'a View],
+    /// Those of them by which rows may stand apart without a search.
+    pub(super) evident: &'a [Evident<'a>],
     /// Those of them that honest pictures of a class do not raise.
     pub(super) strict: &'a [&'a View],
     /// What rows are told apart by: few numbers, and all.
@@ -63,12 +63,13 @@ impl Search<'_> {
         let (labels, classes) = (self.labels, self.folds.classes);
         let different = |group| copies::without_copies(group, self.eye.grain, labels, classes);
         let (mut linked, mut unlinked) = (Vec::new(), Vec::new());
-        for view in self.lawful {
-            let Some(group) = group::by_evidence(view, labels, classes) else {
+        for evident in self.evident {
+            let Some(group) = group::by_evidence(evident, labels, classes) else {
                 continue;
             };
             let group = different(group);
-            if self.ties().beyond(view, &group.sides().0, observer)? {
+            let Evident { view, kind, .. } = *evident;
+            if self.ties().beyond(view, kind, &group.sides().0, observer)? {
                 linked.push(group);
             }
         }

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::View;
 use super::discriminant::Profile;
+use super::eye::Kind;
 use crate::Result;
 use crate::mixture::{Anchor, Mixture};
 use crate::stats::quantiles;
@@ -165,12 +166,26 @@ pub(super) fn find(
     Ok(distinct)
 }
 
-/// The rows that stand apart by one `view` alone, whose scores are standard normal where there is no pattern.
-pub(super) fn by_evidence(view: &View, labels: &[u32], classes: usize) -> Option<Group> {
-    let mixture = Mixture::fit(&view.scores, labels, classes, Anchor::LOOSE);
-    let members = mixture.posteriors(&view.scores, labels);
-    let group = Group::new(view.scores.clone(), members);
-    stands_apart((group, mixture), &KNOWN, labels, classes)
+/// Evidence about labels by which rows may stand apart without a search.
+#[derive(Clone, Copy)]
+pub(super) struct Evident<'a> {
+    pub(super) view: &'a View,
+    pub(super) kind: Kind,
+    /// Whether its law without a pattern is that under wrong labels, so that a small gap says enough.
+    pub(super) lawful: bool,
+}
+
+/// The rows that stand apart by one view alone.
+pub(super) fn by_evidence(evident: &Evident<'_>, labels: &[u32], classes: usize) -> Option<Group> {
+    let (anchor, gap) = match evident.lawful {
+        true => (Anchor::LOOSE, &KNOWN),
+        false => (Anchor::FAR, &SEARCHED),
+    };
+    let scores = &evident.view.scores;
+    let mixture = Mixture::fit(scores, labels, classes, anchor);
+    let members = mixture.posteriors(scores, labels);
+    let group = Group::new(scores.clone(), members);
+    stands_apart((group, mixture), gap, labels, classes)
 }
 
 /// Whether two groups are all but the same rows.

@@ -46,22 +46,23 @@ impl Ties<'_> {
             exceeds(&pick(rows), &pick(others))
         };
         for view in self.views.iter().filter(excess) {
-            if self.beyond(view, rows, observer)? {
+            if self.beyond(view, Kind::Place, rows, observer)? {
                 return Ok(true);
             }
         }
         self.taught(rows, observer)
     }
 
-    /// Whether `view`, which looks for places, says more about the labels of `rows` than what people see does.
+    /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.
     pub(super) fn beyond(
         &self,
         view: &View,
+        kind: Kind,
         rows: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
         let all: Vec<usize> = (0..self.labels.len()).collect();
-        let seen = self.eye.look(observer)?.beside(Kind::Place);
+        let seen = self.eye.look(observer)?.beside(kind);
         let faint = view.standard(&all);
         Ok(seen.iter().all(|seen| is_beyond(&faint, seen, rows)))
     }

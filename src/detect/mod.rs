@@ -35,6 +35,7 @@ use coefficients::Coefficients;
 use crossfit::Folds;
 use eye::{Eye, Kind};
 use grain::{Band, Grain};
+use group::Evident;
 pub use group::Group;
 use linalg::Rows;
 use spectrum::Spectrum;
@@ -153,11 +154,17 @@ pub fn collect(
     let labelled = [&template, &residual, &texture, &pixel, &net];
     let [few, all] = features::features(&labelled, &levels, &left_over, &textures)?;
     let eye = &Eye::new(&spectrum, &visible, labels, folds, seed);
+    let evident = [
+        (&template, Kind::Place, true),
+        (&residual, Kind::Place, true),
+        (&texture, Kind::Texture, false),
+    ];
+    let evident = evident.map(|(view, kind, lawful)| Evident { view, kind, lawful });
     let search = Search {
         eye,
         loud: &[&energy, &floor],
         labelled: &labelled,
-        lawful: &[&template, &residual],
+        evident: &evident,
         strict: &[&template, &residual, &pixel],
         features: [&few, &all],
         grain: &grain,
