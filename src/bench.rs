@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::dvae::{Batch, DvaeConfig, Network, Objective, Training};
 use crate::kernel::peak_memory_mib;
 use crate::nn::epochs::step;
+use crate::nn::likelihood::Epoch;
 use crate::nn::ops::peak_flops;
 use crate::observe::Observer;
-use crate::zoo::{Architecture, Epoch, Images, Recipe, Samples};
+use crate::zoo::{Architecture, Images, Recipe, Samples};
 use crate::{Result, Seed};
 
 /// Side of the pictures, pixels; they have three channels.

@@ -19,12 +19,12 @@ use super::grain::Grain;
 use crate::nn::Mode;
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
+use crate::nn::likelihood::Epoch;
 use crate::nn::ops::{Conv, global_average_pool};
 use crate::nn::optim::Adam;
 use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle};
 use crate::observe::Observer;
-use crate::zoo::Epoch;
 use crate::{Result, Seed};
 
 /// Rows of one step.

@@ -6,6 +6,7 @@
 pub mod augment;
 pub mod epochs;
 pub mod layers;
+pub mod likelihood;
 pub mod ops;
 pub mod optim;
 pub mod params;

@@ -1,14 +1,8 @@
 //! Training a classifier.
 
-use std::fmt;
-
-use candle_core::Tensor;
-use serde::Serialize;
-
 use super::{Architecture, Classifier, Evaluation, Recipe, Samples};
-use crate::nn::Mode;
-use crate::nn::epochs::{Epochs, Loss, Tally};
-use crate::nn::ops::cross_entropy;
+use crate::nn::epochs::Epochs;
+use crate::nn::likelihood::Epoch;
 use crate::nn::params::Params;
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
@@ -28,51 +22,6 @@ impl Trained {
     /// As [`Evaluation::new`].
     pub fn test(&self, samples: &Samples<'_>, observer: &dyn Observer) -> Result<Evaluation> {
         Evaluation::new(&*self.classifier, samples, observer)
-    }
-}
-
-/// Means over an epoch of training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Epoch {
-    /// Cross-entropy against the smoothed labels, nats.
-    pub loss: f32,
-}
-
-impl Epoch {
-    /// The cross-entropy of `logits`, `[b, classes]`, as the loss of one step.
-    ///
-    /// # Errors
-    /// If the shapes do not fit or a label has no class.
-    pub fn loss(
-        mode: Mode<'_>,
-        logits: &Tensor,
-        labels: &[u32],
-        smoothing: f64,
-    ) -> Result<Loss<Self>> {
-        let loss = cross_entropy(mode, logits, labels, smoothing)?;
-        let tally = Self {
-            loss: loss.to_scalar()?,
-        };
-        Ok(Loss {
-            terms: vec![(loss, 1.0)],
-            tally,
-        })
-    }
-}
-
-impl Tally for Epoch {
-    fn is_finite(&self) -> bool {
-        self.loss.is_finite()
-    }
-
-    fn add(&mut self, other: &Self, weight: f32) {
-        self.loss += weight * other.loss;
-    }
-}
-
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loss {:.4}", self.loss)
     }
 }
 

@@ -18,7 +18,7 @@ const IMPORTS: [(&str, &[&str]); 19] = [
     ("dvae", &["data", "nn"]),
     ("zoo", &["data", "nn"]),
     ("purify", &["data", "demo", "dvae", "nn", "settings"]),
-    ("detect", &["data", "dvae", "mixture", "nn", "zoo"]),
+    ("detect", &["data", "dvae", "mixture", "nn"]),
     ("decide", &["detect", "mixture"]),
     ("settings", &["data", "decide"]),
     ("report", &["data", "decide", "detect", "settings"]),

@@ -7,9 +7,10 @@ use anyhow::{anyhow, ensure};
 use serde::Serialize;
 use ue_audit::data::{Dataset, LoadOptions, Status, load, open};
 use ue_audit::decide::gate::Gate;
+use ue_audit::nn::likelihood::Epoch;
 use ue_audit::report::terminal::{printable, table};
 use ue_audit::settings::Config;
-use ue_audit::zoo::{Architecture, Epoch, Recipe, Samples, train};
+use ue_audit::zoo::{Architecture, Recipe, Samples, train};
 use ue_audit::{Error, Seed};
 
 use crate::args::{EvaluateArgs, Global};

@@ -10,8 +10,9 @@ mod ueraser;
 use candle_core::{Device, Tensor};
 
 use crate::nn::epochs::{Clock, Epochs};
+use crate::nn::likelihood::Epoch;
 use crate::observe::Observer;
-use crate::zoo::{Architecture, Classifier, Epoch, Recipe, Samples, Trained};
+use crate::zoo::{Architecture, Classifier, Recipe, Samples, Trained};
 use crate::{Result, Seed};
 
 pub use adversarial::Adversarial;
