@@ -15,6 +15,9 @@ use crate::{Result, Seed};
 /// Linked groups that together hold less than one in this many rows explain nothing about most of the drop.
 const FEW: usize = 50;
 
+/// How often what was found is taken away to look beneath it.
+const LAYERS: usize = 2;
+
 /// What is known of the rows.
 pub(super) struct Search<'a> {
     /// Views that look at no label.
@@ -36,57 +39,129 @@ pub(super) struct Search<'a> {
     pub(super) seed: Seed,
 }
 
+/// What has been found so far.
+#[derive(Default)]
+struct Found {
+    linked: Vec<Group>,
+    unlinked: Vec<Group>,
+}
+
+impl Found {
+    /// Whether most of `group` is known already.
+    fn knows(&self, group: &Group) -> bool {
+        let mut known = self.linked.iter().chain(&self.unlinked);
+        known.any(|known| group.is_within(known))
+    }
+
+    /// Numbers of the rows that are in no linked group.
+    fn rest(&self, rows: usize) -> Vec<usize> {
+        match Group::union(&self.linked) {
+            Some(all) => all.sides().1,
+            None => (0..rows).collect(),
+        }
+    }
+}
+
 impl Search<'_> {
     /// The groups that are linked to the classes, and those that are not.
     pub(super) fn groups(&self, observer: &dyn Observer) -> Result<(Vec<Group>, Vec<Group>)> {
         let profiles = self.features.map(|rows| Profile::new(rows, self.folds));
-        let (mut linked, unlinked) = self.most(&profiles, observer)?;
-        let found = Group::union(&linked).map_or(0, |all| all.sides().0.len());
-        if found < self.labels.len() / FEW {
-            linked.extend(self.beside_the_quiet(&profiles, observer)?);
+        let (labels, classes) = (self.labels, self.folds.classes);
+        let mut found = Found::default();
+        self.by_evidence(&mut found, observer)?;
+        let groups = group::find(&profiles, &self.traces(), End::Most, labels, classes)?;
+        self.sort(groups, &mut found, observer)?;
+        for _ in 0..LAYERS {
+            let before = found.linked.len();
+            if before == 0 {
+                break;
+            }
+            self.sort(self.beneath(&found)?, &mut found, observer)?;
+            if found.linked.len() == before {
+                break;
+            }
         }
-        if let Some(all) = Group::union(&linked) {
-            let ([few, _], faint) = (self.features, self.grain);
-            let (labels, folds) = (self.labels, self.folds);
+        if labels.len() - found.rest(labels.len()).len() < labels.len() / FEW {
+            let quiet = self.beside_the_quiet(&profiles, observer)?;
+            found.linked.extend(quiet);
+        }
+        if let Some(all) = Group::union(&found.linked) {
+            let ([few, _], faint, folds) = (self.features, self.grain, self.folds);
             let sharp = sharpened(&all, few, faint, labels, folds, self.seed, observer)?;
-            linked = sharp.map_or(linked, |sharp| vec![sharp]);
+            found.linked = sharp.map_or(found.linked, |sharp| vec![sharp]);
         }
-        Ok((linked, unlinked))
+        Ok((found.linked, found.unlinked))
     }
 
-    /// Groups of rows that have more of something than the rest.
-    fn most(
-        &self,
-        profiles: &[Profile],
-        observer: &dyn Observer,
-    ) -> Result<(Vec<Group>, Vec<Group>)> {
-        let (labels, classes) = (self.labels, self.folds.classes);
-        let different = |group| copies::without_copies(group, self.eye.grain, labels, classes);
-        let (mut linked, mut unlinked) = (Vec::new(), Vec::new());
+    /// All traces that a search may start from.
+    fn traces(&self) -> Vec<&View> {
+        [self.loud, self.labelled].concat()
+    }
+
+    /// Groups that stand apart by one view alone.
+    fn by_evidence(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
         for evident in self.evident {
-            let Some(group) = group::by_evidence(evident, labels, classes) else {
+            let Some(group) = group::by_evidence(evident, self.labels, self.folds.classes) else {
                 continue;
             };
-            let group = different(group);
+            let group = self.different(group);
             let Evident { view, kind, .. } = *evident;
-            if self.ties().beyond(view, kind, &group.sides().0, observer)? {
-                linked.push(group);
+            let inside = group.sides().0;
+            if self.ties().beyond(view, kind, &inside, observer)? {
+                found.linked.push(group);
             }
         }
-        let traces = [self.loud, self.labelled].concat();
-        for group in group::find(profiles, &traces, End::Most, labels, classes)? {
-            let group = different(group);
-            let known = |known: &Vec<Group>| known.iter().any(|known| group.is_within(known));
-            let (inside, outside) = group.sides();
-            if inside.len() < group::LEAST || known(&linked) || known(&unlinked) {
+        Ok(())
+    }
+
+    /// Tells the new ones among the `groups` by whether they are linked.
+    fn sort(&self, groups: Vec<Group>, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+        for group in groups {
+            let group = self.different(group);
+            let inside = group.sides().0;
+            if inside.len() < group::LEAST || found.knows(&group) {
                 continue;
             }
-            match self.ties().hold(&inside, &outside, observer)? {
-                true => linked.push(group),
-                false => unlinked.push(group),
+            let mut others = found.rest(self.labels.len());
+            others.retain(|&i| group.members[i] <= 0.5);
+            match self.ties().hold(&inside, &others, observer)? {
+                true => found.linked.push(group),
+                false => found.unlinked.push(group),
             }
         }
-        Ok((linked, unlinked))
+        Ok(())
+    }
+
+    /// Groups among the rows that are in no linked group: what most classes carry may hide what one of them does.
+    fn beneath(&self, found: &Found) -> Result<Vec<Group>> {
+        let rest = found.rest(self.labels.len());
+        let pick = |scores: &[f64]| rest.iter().map(|&i| scores[i]).collect();
+        let traces = self.traces();
+        let traces: Vec<View> = traces
+            .iter()
+            .map(|view| View {
+                name: view.name,
+                scores: pick(&view.scores),
+                null: Vec::new(),
+            })
+            .collect();
+        let folds = self.folds.renumbered(&rest);
+        let profiles = self
+            .features
+            .map(|rows| Profile::new(&rows.select(&rest), &folds));
+        let labels: Vec<u32> = rest.iter().map(|&i| self.labels[i]).collect();
+        let traces: Vec<&View> = traces.iter().collect();
+        let groups = group::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
+        let all = self.labels.len();
+        Ok(groups
+            .into_iter()
+            .map(|group| group.spread(&rest, all))
+            .collect())
+    }
+
+    /// The group without pictures that look alike.
+    fn different(&self, group: Group) -> Group {
+        copies::without_copies(group, self.eye.grain, self.labels, self.folds.classes)
     }
 
     /// Where most rows carry, it is the others that stand apart, by being quiet. So do grey pictures, which is no poison: the

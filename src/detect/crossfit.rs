@@ -145,6 +145,16 @@ impl Folds {
         }
     }
 
+    /// Of `rows` alone, ascending, numbered by their places there.
+    pub(super) fn renumbered(&self, rows: &[usize]) -> Self {
+        let place = |row: &usize| rows.binary_search(row).ok();
+        let fold = |fold: &Vec<usize>| fold.iter().filter_map(place).collect();
+        Self {
+            members: self.members.iter().map(fold).collect(),
+            classes: self.classes,
+        }
+    }
+
     /// All rows, fold by fold.
     pub(super) fn order(&self) -> Vec<usize> {
         self.members.concat()
@@ -384,5 +394,19 @@ mod tests {
                 .iter()
                 .all(|fold| (0..4).all(|c| fold.iter().any(|&i| labels[i] == c)))
         );
+    }
+
+    #[test]
+    fn renumbered_folds_hold_the_places_of_the_rows() {
+        let labels: Vec<u32> = (0..50).map(|i| i % 2).collect();
+        let folds = Folds::draw(&labels, 2, Seed(1));
+        let rows: Vec<usize> = (0..50).step_by(3).collect();
+        let few = folds.renumbered(&rows);
+        let mut places = few.order();
+        for (fold, few) in folds.members.iter().zip(&few.members) {
+            assert!(few.iter().all(|&place| fold.contains(&rows[place])));
+        }
+        places.sort_unstable();
+        assert_eq!(places, (0..rows.len()).collect::<Vec<_>>());
     }
 }

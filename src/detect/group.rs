@@ -77,6 +77,17 @@ impl Group {
         Self::new(scores, members).without_whole_classes(labels, classes)
     }
 
+    /// This group of some `rows` as one of `all` rows, the others outside.
+    pub(super) fn spread(self, rows: &[usize], all: usize) -> Self {
+        let least = self.scores.iter().copied().fold(0.0, f64::min);
+        let (mut scores, mut members) = (vec![least; all], vec![0.0; all]);
+        for (at, &row) in rows.iter().enumerate() {
+            scores[row] = self.scores[at];
+            members[row] = self.members[at];
+        }
+        Self::new(scores, members)
+    }
+
     /// Numbers of the rows that are rather in the group than not, and of the others.
     pub(super) fn sides(&self) -> (Vec<usize>, Vec<usize>) {
         (0..self.members.len()).partition(|&i| self.members[i] > 0.5)
@@ -288,6 +299,13 @@ mod tests {
     fn a_slope_has_no_gap() {
         assert!(found(|_| false, 0.0).is_empty());
         assert!(found(|i| i % 5 == 0, 1.0).is_empty());
+    }
+
+    #[test]
+    fn a_group_of_some_rows_keeps_its_rows_among_all() {
+        let group = Group::new(vec![-1.0, 7.0], vec![0.0, 1.0]).spread(&[2, 4], 6);
+        assert_eq!(group.sides().0, [4]);
+        assert_eq!(group.scores, [-1.0, -1.0, -1.0, -1.0, 7.0, -1.0]);
     }
 
     #[test]
