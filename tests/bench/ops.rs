@@ -96,5 +96,36 @@ fn element_wise(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, convolutions, norms, element_wise);
+fn layers_of_classifiers(criterion: &mut Criterion) {
+    let depthwise = Conv {
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+    };
+    let (x, kernels) = (random(&[BATCH, 16, 16, 192]), random(&[192, 1, 3, 3]));
+    both(criterion, "depthwise conv 3x3", |mode| {
+        ops::depthwise_conv2d(mode, &x, &kernels, depthwise).unwrap()
+    });
+    both(criterion, "max pool", |mode| {
+        ops::max_pool2d(mode, &x, 2).unwrap()
+    });
+    both(criterion, "average pool", |mode| {
+        ops::average_pool2d(mode, &x, 2).unwrap()
+    });
+    both(criterion, "global average pool", |mode| {
+        ops::global_average_pool(mode, &x).unwrap()
+    });
+    let (x, weight, bias) = (random(&[BATCH, 512]), random(&[100, 512]), random(&[100]));
+    both(criterion, "linear", |mode| {
+        ops::linear(mode, &x, &weight, &bias).unwrap()
+    });
+}
+
+criterion_group!(
+    benches,
+    convolutions,
+    norms,
+    element_wise,
+    layers_of_classifiers
+);
 criterion_main!(benches);

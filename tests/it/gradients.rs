@@ -1,6 +1,7 @@
 //! Every operator against finite differences and, where candle has the same operator, against candle's own.
 
 use candle_core::{Device, Tensor, Var};
+use proptest::prelude::*;
 use rand::RngExt;
 use ue_audit::Seed;
 use ue_audit::nn::ops::{self, Conv};
@@ -100,55 +101,80 @@ const CASES: [([usize; 5], [usize; 3]); 18] = [
 
 #[test]
 fn convolution_agrees_with_candle() {
-    for ([b, h, w, ci, co], [kernel, stride, padding]) in CASES {
-        let name = format!("conv2d {b}x{h}x{w} {ci}->{co} k{kernel} s{stride} p{padding}");
-        let conv = Conv {
-            kernel,
-            stride,
-            padding,
-        };
-        let (x, weight) = (
-            random(&[b, h, w, ci], 0),
-            random(&[co, ci, kernel, kernel], 1),
-        );
-        let bias = random(&[co], 2);
-        let run = |mode: Mode<'_>| ops::conv2d(mode, &x, &weight, Some(&bias), conv).unwrap();
-        let theirs = nchw(&x).conv2d(&weight, padding, stride, 1, 1).unwrap();
-        let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
-        // candle's own gradient fails where height and width leave borders of different size unread.
-        if (h + 2 * padding - kernel) % stride == (w + 2 * padding - kernel) % stride {
-            compare(&name, run, &theirs, &[&x, &weight, &bias]);
-        } else {
-            assert_close(&name, &run(Mode::Eval), &theirs);
-        }
-    }
+    CASES
+        .into_iter()
+        .for_each(|(shape, geometry)| convolution_agrees(shape, geometry));
 }
 
 #[test]
 fn transposed_convolution_agrees_with_candle() {
-    for ([b, h, w, ci, co], [kernel, stride, padding]) in CASES {
-        if (h.min(w) - 1) * stride + kernel <= 2 * padding {
-            continue;
+    CASES
+        .into_iter()
+        .for_each(|(shape, geometry)| transposed_agrees(shape, geometry));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn convolutions_of_random_shapes_agree(
+        [b, h, w, ci, co] in [1..4usize, 1..12usize, 1..12usize, 1..40usize, 1..40usize],
+        kernel in 1..8usize,
+        stride in 1..4usize,
+        padding in 0..4usize,
+    ) {
+        let shape = [b, h, w, ci, co];
+        if h.min(w) + 2 * padding >= kernel {
+            convolution_agrees(shape, [kernel, stride, padding]);
         }
-        let name = format!("transposed {b}x{h}x{w} {ci}->{co} k{kernel} s{stride} p{padding}");
-        let conv = Conv {
-            kernel,
-            stride,
-            padding,
-        };
-        let (x, weight) = (
-            random(&[b, h, w, ci], 0),
-            random(&[ci, co, kernel, kernel], 1),
-        );
-        let bias = random(&[co], 2);
-        let run =
-            |mode: Mode<'_>| ops::conv_transpose2d(mode, &x, &weight, Some(&bias), conv).unwrap();
-        let theirs = nchw(&x)
-            .conv_transpose2d(&weight, padding, 0, stride, 1)
-            .unwrap();
-        let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
-        compare(&name, run, &theirs, &[&x, &weight, &bias]);
+        transposed_agrees(shape, [kernel, stride, padding]);
     }
+}
+
+fn convolution_agrees([b, h, w, ci, co]: [usize; 5], [kernel, stride, padding]: [usize; 3]) {
+    let name = format!("conv2d {b}x{h}x{w} {ci}->{co} k{kernel} s{stride} p{padding}");
+    let conv = Conv {
+        kernel,
+        stride,
+        padding,
+    };
+    let (x, weight) = (
+        random(&[b, h, w, ci], 0),
+        random(&[co, ci, kernel, kernel], 1),
+    );
+    let bias = random(&[co], 2);
+    let run = |mode: Mode<'_>| ops::conv2d(mode, &x, &weight, Some(&bias), conv).unwrap();
+    let theirs = nchw(&x).conv2d(&weight, padding, stride, 1, 1).unwrap();
+    let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
+    // candle's own gradient fails where height and width leave borders of different size unread.
+    if (h + 2 * padding - kernel) % stride == (w + 2 * padding - kernel) % stride {
+        compare(&name, run, &theirs, &[&x, &weight, &bias]);
+    } else {
+        assert_close(&name, &run(Mode::Eval), &theirs);
+    }
+}
+
+fn transposed_agrees([b, h, w, ci, co]: [usize; 5], [kernel, stride, padding]: [usize; 3]) {
+    if (h.min(w) - 1) * stride + kernel <= 2 * padding {
+        return;
+    }
+    let name = format!("transposed {b}x{h}x{w} {ci}->{co} k{kernel} s{stride} p{padding}");
+    let conv = Conv {
+        kernel,
+        stride,
+        padding,
+    };
+    let (x, weight) = (
+        random(&[b, h, w, ci], 0),
+        random(&[ci, co, kernel, kernel], 1),
+    );
+    let bias = random(&[co], 2);
+    let run = |mode: Mode<'_>| ops::conv_transpose2d(mode, &x, &weight, Some(&bias), conv).unwrap();
+    let theirs = nchw(&x)
+        .conv_transpose2d(&weight, padding, 0, stride, 1)
+        .unwrap();
+    let theirs = nhwc(&theirs).broadcast_add(&bias).unwrap();
+    compare(&name, run, &theirs, &[&x, &weight, &bias]);
 }
 
 /// Compares `run` and its gradients with candle's own result `theirs`.
