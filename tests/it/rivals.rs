@@ -12,12 +12,14 @@ use ue_audit::lab::rival;
 use ue_audit::observe::Silent;
 
 use crate::cli::{ends, last_line_as_json, ue_audit};
-use crate::support::{image_folder, settings, small_image_folder};
+use crate::support::{image_folder, loaded, settings, small_image_folder};
 
 /// A drop in which every row carries, which the linear network of UDP was made for.
 #[test]
 fn a_linear_network_finds_a_linear_shortcut() {
-    let clean = demo::dataset(600, Seed(3));
+    let home = tempfile::tempdir().unwrap();
+    small_image_folder(home.path(), 600, 10);
+    let clean = loaded(home.path());
     let lsp = Lsp::sample_wise(2.0);
     let planting = Planting::new(&lsp, &clean, 1.0, Seed(4), &Silent).unwrap();
     let named = rival::named("simple-linear").unwrap();
