@@ -10,6 +10,10 @@ use crate::stats::quantiles;
 
 /// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
 const MEDIAN: f64 = 2.5;
+/// The median row of a class scores at least this high in the eyes of a network, whatever it carries by: honest classes of
+/// fine grain, such as sunflowers, have a texture that little else tells.
+const AGREED: f64 = 1.0;
+
 /// Fewer rows of a class, beside those that stand apart, are no class.
 const LEAST: usize = 20;
 
@@ -23,7 +27,8 @@ pub struct Whole {
 }
 
 /// The classes that carry as a whole by one of the `faint` views, `rest` being the rows that do not stand apart already:
-/// where a part of a class carries, the others do not. `look` is asked what people see if a class may carry.
+/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. `look` is
+/// asked what people see if a class may carry.
 pub(super) fn wholes<'a>(
     faint: &[(&View, Kind)],
     labels: &[u32],
@@ -32,18 +37,21 @@ pub(super) fn wholes<'a>(
     look: impl Fn() -> Result<&'a Seen>,
 ) -> Result<Vec<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
+    let medians = |scores: &[f64]| medians(scores, labels, classes, rest);
+    let network = faint.last().map(|(view, _)| medians(&view.standard(&rows)));
+    let network = network.unwrap_or_default();
     let mut wholes = Vec::new();
     for &(view, kind) in faint {
         let scores = view.standard(&rows);
-        let faint = medians(&scores, labels, classes, rest);
+        let faint = medians(&scores);
         if faint.iter().all(|&median| median < MEDIAN) {
             continue;
         }
-        let seen = look()?.beside(kind);
-        let seen = seen.map(|scores| medians(scores, labels, classes, rest));
+        let seen = look()?.beside(kind).map(medians);
         let carries = |class: usize| {
-            let seen = seen[0][class].max(seen[1][class]);
-            faint[class] >= MEDIAN && faint[class] >= BEYOND * seen
+            let [same, any] = [seen[0][class], seen[1][class]];
+            let agreed = network[class] >= AGREED && network[class] >= BEYOND * any;
+            agreed && faint[class] >= MEDIAN && faint[class] >= BEYOND * same.max(any)
         };
         let classes: Vec<bool> = (0..classes).map(carries).collect();
         if classes.contains(&true) {
@@ -95,6 +103,20 @@ mod tests {
         assert_eq!(found(4.0, 1.0, &rest).unwrap(), [true, false]);
         assert_eq!(found(4.0, 5.0, &rest), None);
         assert_eq!(found(1.0, 0.0, &rest), None);
+    }
+
+    #[test]
+    fn a_texture_alone_makes_no_class_carry() {
+        let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
+        let seen = Seen::by_network(vec![0.0; 100]);
+        let by = |net: f64| {
+            let (texture, net) = (view(4.0), view(net));
+            let faint = [(&texture, Kind::Texture), (&net, Kind::Any)];
+            wholes(&faint, &labels, 2, &[true; 100], || Ok(&seen))
+                .unwrap()
+                .len()
+        };
+        assert_eq!((by(0.2), by(1.5)), (0, 1));
     }
 
     #[test]
