@@ -116,7 +116,17 @@ fn too_many_unreadable_rows_end_with_4() {
 #[test]
 fn an_audit_is_the_same_bytes_at_any_thread_count() {
     let home = tempfile::tempdir().unwrap();
-    poisoned_drop(home.path());
+    clean_drop(home.path());
+    // Small pictures are quick; strong poison takes the audit through all that it does where something is found.
+    let poison = [
+        "poison", "data", "--attack", "ar", "--budget", "2", "--ratio", "0.5",
+    ];
+    ends(
+        ue_audit(home.path())
+            .args(poison)
+            .args(["--out", "poisoned"]),
+        0,
+    );
     for threads in ["1", "2"] {
         let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("ue-audit"));
         command.current_dir(home.path());
@@ -134,7 +144,10 @@ fn an_audit_is_the_same_bytes_at_any_thread_count() {
 #[test]
 fn the_demo_ends_with_0_whatever_it_finds() {
     let home = tempfile::tempdir().unwrap();
-    let (_, stdout) = ends(ue_audit(home.path()).args(["demo", "--out", "out"]), 0);
+    let (_, stdout) = ends(
+        ue_audit(home.path()).args(["demo", "--rows", "3000", "--out", "out"]),
+        0,
+    );
     assert!(stdout.contains("F1"), "{stdout}");
     assert_eq!(results(home.path(), "out")["verdict"], "poisoned");
 }
