@@ -64,7 +64,11 @@ impl Ties<'_> {
         let all: Vec<usize> = (0..self.labels.len()).collect();
         let seen = self.eye.look(observer)?.beside(kind);
         let faint = view.standard(&all);
-        Ok(seen.iter().all(|seen| is_beyond(&faint, seen, rows)))
+        let pick = |scores: &[f64]| -> Vec<f64> { rows.iter().map(|&i| scores[i]).collect() };
+        let faint = pick(&faint);
+        Ok(seen
+            .iter()
+            .all(|seen| is_beyond(&faint, &pick(seen), BEYOND)))
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
@@ -74,30 +78,25 @@ impl Ties<'_> {
             return Ok(false);
         }
         let folds = self.folds.within(rows);
-        let mut evidence = Vec::new();
-        for grain in [self.grain, self.eye.grain] {
+        let evidence = |grain| -> Result<Vec<f64>> {
             let view = net::view(grain, self.labels, &folds, self.seed, observer)?;
-            evidence.push(view.standard(rows));
-        }
+            Ok(view.standard(rows))
+        };
+        let (faint, seen) = (evidence(self.grain)?, evidence(self.eye.grain)?);
         // Against nothing as well: evidence below zero in the visible part must not speak for the faint one.
-        Ok([0.0, BEYOND].iter().all(|times| {
-            let pairs = evidence[0].iter().zip(&evidence[1]);
-            let beyond: Vec<f64> = pairs.map(|(faint, seen)| faint - times * seen).collect();
-            surely_positive(&beyond)
-        }))
+        Ok([0.0, BEYOND]
+            .iter()
+            .all(|times| is_beyond(&faint, &seen, *times)))
     }
 }
 
-/// Whether the `faint` evidence of `rows` is surely more than so many times what is `seen`.
-fn is_beyond(faint: &[f64], seen: &[f64], rows: &[usize]) -> bool {
-    let beyond: Vec<f64> = rows.iter().map(|&i| faint[i] - BEYOND * seen[i]).collect();
-    surely_positive(&beyond)
-}
-
-/// Whether the mean of `values` is above zero by more than chance.
-fn surely_positive(values: &[f64]) -> bool {
-    let (mean, deviation) = moments(values);
-    mean >= SURE * deviation / (values.len() as f64).sqrt()
+/// Whether the `faint` evidence of some rows is more than so many `times` what is `seen` of them, on the mean and by more than
+/// chance.
+fn is_beyond(faint: &[f64], seen: &[f64], times: f64) -> bool {
+    let pairs = faint.iter().zip(seen);
+    let beyond: Vec<f64> = pairs.map(|(faint, seen)| faint - times * seen).collect();
+    let (mean, deviation) = moments(&beyond);
+    mean >= SURE * deviation / (beyond.len() as f64).sqrt()
 }
 
 fn exceeds(one: &[f64], other: &[f64]) -> bool {
@@ -158,12 +157,15 @@ mod tests {
     fn what_is_seen_as_well_is_no_link() {
         let draw = |mean: f64, step: usize| -> Vec<f64> {
             (0..200)
+                .step_by(2)
                 .map(|i| mean + (i * step % 7) as f64 - 3.0)
                 .collect()
         };
-        let rows: Vec<usize> = (0..200).step_by(2).collect();
-        assert!(is_beyond(&draw(5.0, 3), &draw(1.0, 5), &rows));
-        assert!(!is_beyond(&draw(5.0, 3), &draw(4.0, 5), &rows));
-        assert!(!is_beyond(&draw(1.6, 3), &draw(1.0, 5), &rows), "by chance");
+        assert!(is_beyond(&draw(5.0, 3), &draw(1.0, 5), BEYOND));
+        assert!(!is_beyond(&draw(5.0, 3), &draw(4.0, 5), BEYOND));
+        assert!(
+            !is_beyond(&draw(1.6, 3), &draw(1.0, 5), BEYOND),
+            "by chance"
+        );
     }
 }

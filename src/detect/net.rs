@@ -19,7 +19,7 @@ use super::grain::Grain;
 use crate::nn::Mode;
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
-use crate::nn::likelihood::Epoch;
+use crate::nn::likelihood::{Epoch, margin};
 use crate::nn::ops::{Conv, global_average_pool};
 use crate::nn::optim::Adam;
 use crate::nn::params::Params;
@@ -94,13 +94,6 @@ pub(super) fn cross_fitted(
         }
     }
     Ok(())
-}
-
-/// The logit of `label` less the highest other one.
-pub(super) fn margin(logits: &[f32], label: u32) -> f64 {
-    let others = (0..).zip(logits).filter(|(k, _)| *k != label);
-    let highest = others.fold(f32::NEG_INFINITY, |most, (_, &logit)| most.max(logit));
-    f64::from(logits[label as usize] - highest)
 }
 
 fn train(

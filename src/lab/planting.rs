@@ -59,6 +59,13 @@ impl<'a> Planting<'a> {
         &self.rows[..amount.min(self.rows.len())]
     }
 
+    /// Which of the readable rows these are.
+    pub fn truth(&self, amount: usize) -> Vec<bool> {
+        let mut truth = vec![false; self.clean.readable().len()];
+        self.rows(amount).iter().for_each(|&k| truth[k] = true);
+        truth
+    }
+
     /// The readable rows of the drop, with these [`Planting::rows`] poisoned.
     ///
     /// # Errors

@@ -12,7 +12,8 @@ use crate::report::{Power, Trial};
 use crate::stats::Metrics;
 use crate::{Error, Result, Seed, Settings};
 
-/// What is planted unless asked otherwise: a pattern with a position, a texture without one, and noise that a network was trained to make.
+/// What is planted unless asked otherwise: a pattern with a position, a texture without one, and noise that a network was
+/// trained to make.
 pub const ATTACKS: [&str; 3] = ["lsp", "ar", "em"];
 /// Shares of the slice that are poisoned, ascending.
 const RATIOS: [f64; 5] = [0.01, 0.02, 0.05, 0.1, 0.2];
@@ -34,8 +35,8 @@ impl Grounds<'_> {
     /// that makes the drop `poisoned`, by bisection.
     ///
     /// # Errors
-    /// [`Error::Settings`] for an unknown attack, [`Error::Numeric`] where the work failed, [`Error::Interrupted`] when the observer says so. An attack that cannot
-    /// work on such pictures is no error: its entry says so.
+    /// [`Error::Settings`] for an unknown attack, [`Error::Numeric`] where the work failed, [`Error::Interrupted`] when the
+    /// observer says so. An attack that cannot work on such pictures is no error: its entry says so.
     pub fn powers(
         &self,
         attacks: &[String],
@@ -132,8 +133,7 @@ impl Grounds<'_> {
         let traces = self.model.traces(&data, observer)?;
         let evidence = collect(&data, traces, seed, observer)?;
         let decision = decide(&evidence, &data.labels(), data.class_names.len(), fdr);
-        let mut truth = vec![false; data.rows.len()];
-        planting.rows(planted).iter().for_each(|&k| truth[k] = true);
+        let truth = planting.truth(planted);
         let judged = decision.rows.iter();
         let (flags, scores): (Vec<bool>, Vec<f64>) =
             judged.map(|row| (row.flagged, row.poison_score)).unzip();

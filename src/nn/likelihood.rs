@@ -1,4 +1,4 @@
-//! The loss of classifiers, and its mean over an epoch.
+//! The loss of classifiers, its mean over an epoch, and how sure an answer is.
 
 use std::fmt;
 
@@ -53,4 +53,11 @@ impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "loss {:.4}", self.loss)
     }
+}
+
+/// The logit of `label` less the highest other one.
+pub fn margin(logits: &[f32], label: u32) -> f64 {
+    let others = (0..).zip(logits).filter(|(k, _)| *k != label);
+    let highest = others.fold(f32::NEG_INFINITY, |most, (_, &logit)| most.max(logit));
+    f64::from(logits[label as usize] - highest)
 }

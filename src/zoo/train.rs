@@ -78,18 +78,30 @@ pub fn train_watched(
     }
     let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
     let name = architecture.name();
-    let history = fit(&*classifier, name, samples, recipe, seed, watch, observer)?;
+    let history = fit_watched(&*classifier, name, samples, recipe, seed, watch, observer)?;
     Ok(Trained {
         classifier,
         history,
     })
 }
 
-/// Trains `classifier`, called `name` to `observer`, on `samples`; as [`train_watched`] otherwise.
+/// Trains `classifier`, called `name` to `observer`, on `samples`; as [`train`] otherwise.
 ///
 /// # Errors
-/// As [`train_watched`], without regard to the size of the images.
+/// As [`train`], without regard to the size of the images.
 pub fn fit(
+    classifier: &dyn Classifier,
+    name: &'static str,
+    samples: &Samples<'_>,
+    recipe: &Recipe,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Vec<Epoch>> {
+    let watch = &mut |_: usize, _: &_| Ok(());
+    fit_watched(classifier, name, samples, recipe, seed, watch, observer)
+}
+
+fn fit_watched(
     classifier: &dyn Classifier,
     name: &'static str,
     samples: &Samples<'_>,

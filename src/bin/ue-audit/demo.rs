@@ -27,8 +27,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global, console: &Console) -> anyhow
         chosen.len()
     ));
     let dataset = planting.plant(chosen.len())?;
-    let mut truth = vec![false; dataset.rows.len()];
-    chosen.iter().for_each(|&row| truth[row] = true);
+    let truth = planting.truth(chosen.len());
     let audit = audit(dataset, &settings, (None, None), None, console)?;
     let report = publish(
         &audit,

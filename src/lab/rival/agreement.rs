@@ -18,12 +18,13 @@ use rayon::prelude::*;
 
 use super::simple::Simple;
 use super::{Judgement, Rival, Suspects};
+use crate::Result;
 use crate::dvae::Latent;
 use crate::nn::Mode;
 use crate::nn::augment::{Augment, Border, View};
+use crate::nn::likelihood::margin;
 use crate::observe::Observer;
 use crate::zoo::{Architecture, Classifier, Images, Recipe, Samples, Schedule, fit};
-use crate::{Error, Result};
 
 /// Parts of the rows; each is answered by a network that trained on the others.
 const FOLDS: usize = 5;
@@ -124,16 +125,7 @@ impl Rival for Agreement {
             let seed = suspects.seed.derive("fold", fold as u64);
             let network = self.0.network(&part, seed)?;
             let recipe = self.0.recipe(training.len());
-            let watch = &mut |_: usize, _: &_| Ok(());
-            fit(
-                &*network,
-                self.name(),
-                &part,
-                &recipe,
-                seed,
-                watch,
-                observer,
-            )?;
+            fit(&*network, self.name(), &part, &recipe, seed, observer)?;
             answer(&*network, &samples, &held_out, &mut scores, observer)?;
         }
         let agreed = scores.iter().filter(|score| **score > 0.0).count();
@@ -164,10 +156,7 @@ impl Rival for TableEight {
     }
 
     fn judge(&self, suspects: &Suspects<'_>, observer: &dyn Observer) -> Result<Judgement> {
-        let model = suspects.model.ok_or_else(|| Error::Numeric {
-            stage: "agree",
-            problem: "there is no model".into(),
-        })?;
+        let model = suspects.model(self)?;
         let samples = Samples::from(suspects.data);
         let rows: Vec<usize> = (0..samples.len()).collect();
         let mut pixels = reals(suspects, &rows, 0.0);
@@ -183,14 +172,12 @@ impl Rival for TableEight {
             ..samples.clone()
         };
         let network = Architecture::Fast.build(&lifted, suspects.seed)?;
-        let watch = &mut |_: usize, _: &_| Ok(());
         fit(
             &*network,
             self.name(),
             &lifted,
             &Recipe::fast(),
             suspects.seed,
-            watch,
             observer,
         )?;
         let mut scores = vec![0.0; samples.len()];
@@ -227,10 +214,7 @@ fn answer(
         let x = samples.batch(rows, |_| View::IDENTITY)?;
         let logits: Vec<Vec<f32>> = network.forward(&x, Mode::Eval)?.to_vec2()?;
         for (&row, logits) in rows.iter().zip(&logits) {
-            let own = samples.labels[row] as usize;
-            let others = (0..logits.len()).filter(|&k| k != own);
-            let highest = others.map(|k| logits[k]).fold(f32::NEG_INFINITY, f32::max);
-            scores[row] = f64::from(logits[own] - highest);
+            scores[row] = margin(logits, samples.labels[row]);
         }
     }
     Ok(())

@@ -50,6 +50,19 @@ pub struct Suspects<'a> {
     pub seed: Seed,
 }
 
+impl<'a> Suspects<'a> {
+    /// The model that `rival` needs.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] if there is none.
+    fn model(&self, rival: &dyn Rival) -> Result<&'a Dvae> {
+        self.model.ok_or_else(|| Error::Numeric {
+            stage: rival.name(),
+            problem: "there is no model".into(),
+        })
+    }
+}
+
 /// What a rival says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {

@@ -7,9 +7,9 @@
 //! - Source: Yu et al., ICML 2024, whose p̂ it is.
 
 use super::{Judgement, Rival, Suspects};
+use crate::Result;
 use crate::observe::Observer;
 use crate::stats::quantiles;
-use crate::{Error, Result};
 
 /// Deviations above the median.
 const FAR: f64 = 3.0;
@@ -28,11 +28,7 @@ impl Rival for Norm {
     }
 
     fn judge(&self, suspects: &Suspects<'_>, observer: &dyn Observer) -> Result<Judgement> {
-        let model = suspects.model.ok_or_else(|| Error::Numeric {
-            stage: "norm",
-            problem: "there is no model".into(),
-        })?;
-        let traces = model.traces(suspects.data, observer)?;
+        let traces = suspects.model(self)?.traces(suspects.data, observer)?;
         Ok(outliers(traces.perturbation_l2, &suspects.data.labels()))
     }
 }
