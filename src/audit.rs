@@ -57,12 +57,7 @@ pub fn run(
             }
             model
         }
-        None => Dvae::fit(
-            &dataset,
-            &config(settings, labels.len()),
-            settings.seed,
-            observer,
-        )?,
+        None => fit(&dataset, settings, observer)?,
     };
     clock.lap("fit");
     let traces = model.traces(&dataset, observer)?;
@@ -78,6 +73,16 @@ pub fn run(
         model: Some(model),
         seconds: clock.laps,
     })
+}
+
+/// Fits the model that `settings` ask for: the same one for the same data and seed.
+///
+/// # Errors
+/// [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, and
+/// [`Error::Numeric`](crate::Error::Numeric) where the training diverged.
+pub fn fit(dataset: &Dataset, settings: &Settings, observer: &dyn Observer) -> Result<Dvae> {
+    let config = config(settings, dataset.readable().len());
+    Dvae::fit(dataset, &config, settings.seed, observer)
 }
 
 /// The model that `settings` ask for, for so many rows.

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::{Report, Timings, csv, sheet};
+use super::{Report, Timings, csv, sheet, shortcut};
 use crate::data::{Dataset, write_atomic};
 use crate::decide::Decision;
 use crate::detect::Evidence;
@@ -19,6 +19,9 @@ pub const CLASSES: &str = "classes.csv";
 pub const TIMINGS: &str = "timings.json";
 /// The picture sheet.
 pub const SHEET: &str = "sheet.png";
+
+/// What the flagged rows of each class share; only where rows are flagged.
+pub const SHORTCUTS: &str = "shortcuts.png";
 
 /// What an audit folder is written from.
 #[derive(Clone, Copy)]
@@ -64,10 +67,12 @@ pub fn check(folder: &Path, force: bool) -> Result<()> {
 pub fn write(folder: &Path, force: bool, contents: &Contents<'_>) -> Result<()> {
     check(folder, force)?;
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let results = folder.join(RESULTS);
-    if results.exists() {
+    for name in [RESULTS, SHORTCUTS] {
         // An audit that is stopped half-way must not carry the results of the one before it.
-        std::fs::remove_file(&results).map_err(Error::io(&results))?;
+        let old = folder.join(name);
+        if old.exists() {
+            std::fs::remove_file(&old).map_err(Error::io(&old))?;
+        }
     }
     let Contents {
         dataset,
@@ -82,6 +87,12 @@ pub fn write(folder: &Path, force: bool, contents: &Contents<'_>) -> Result<()> 
     put(SAMPLES, csv::samples(dataset, evidence, decision))?;
     put(CLASSES, csv::classes(report))?;
     put(SHEET, sheet::render(dataset, decision, *take_apart, seed)?)?;
+    if let Some(take_apart) = take_apart {
+        let flagged: Vec<bool> = decision.rows.iter().map(|row| row.flagged).collect();
+        if let Some(png) = shortcut::render(dataset, &flagged, take_apart)? {
+            put(SHORTCUTS, png)?;
+        }
+    }
     put(TIMINGS, json(timings))?;
     put(RESULTS, json(report))
 }

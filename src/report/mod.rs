@@ -6,6 +6,7 @@
 mod build;
 mod change;
 pub mod csv;
+pub mod explain;
 pub mod folder;
 pub mod html;
 pub mod junit;
@@ -14,6 +15,7 @@ pub mod panels;
 mod rendering;
 pub mod sarif;
 pub mod sheet;
+pub mod shortcut;
 pub mod terminal;
 mod timings;
 
@@ -25,6 +27,7 @@ use crate::decide::gate::Gate;
 use crate::stats::Metrics;
 
 pub use change::Change;
+pub use explain::{Explanation, Standing};
 pub use rendering::Rendering;
 pub use timings::{Stage, Timing, Timings};
 

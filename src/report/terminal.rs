@@ -5,7 +5,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::{Report, Timing, folder};
+use super::{Explanation, Report, Timing, folder, shortcut};
 use crate::decide::Verdict;
 
 /// Classes shown; `classes.csv` has them all.
@@ -72,15 +72,68 @@ pub fn render(report: &Report, folder: &Path, style: Style) -> String {
     }
     let _ = writeln!(
         text,
-        "audit: {} ({}, {}, {}, {}, {})",
+        "audit: {} ({})",
         folder.display(),
+        files(report).join(", ")
+    );
+    text
+}
+
+/// What `explain` prints.
+pub fn explanation(row: &Explanation) -> String {
+    let mut text = format!(
+        "{}: label {} ({}), {}",
+        printable(&row.sample_id),
+        row.label,
+        printable(&row.label_name),
+        match (row.flagged, row.status.as_str()) {
+            (true, _) => format!("flagged, severity {}", row.severity),
+            (false, "ok") => "not flagged".into(),
+            (false, status) => format!("{status}: {}", printable(&row.reason)),
+        }
+    );
+    if !row.standings.is_empty() {
+        let head = [
+            "measurement",
+            "this row",
+            "median, not flagged",
+            "median, flagged",
+            "rows of the class below it",
+        ];
+        let mut table = table(&head);
+        for standing in &row.standings {
+            table.add_row([
+                printable(&standing.name),
+                share(Some(standing.value)),
+                standing
+                    .unflagged_median
+                    .map_or("-".into(), |v| share(Some(v))),
+                standing
+                    .flagged_median
+                    .map_or("-".into(), |v| share(Some(v))),
+                percent(standing.above),
+            ]);
+        }
+        let _ = write!(text, "\n\n{table}");
+    }
+    text
+}
+
+/// What lies in the audit folder.
+fn files(report: &Report) -> Vec<&'static str> {
+    let shared = report
+        .classes
+        .iter()
+        .any(|class| class.flagged >= shortcut::LEAST);
+    let mut files = vec![
         folder::RESULTS,
         folder::SAMPLES,
         folder::CLASSES,
         folder::SHEET,
-        folder::TIMINGS
-    );
-    text
+    ];
+    files.extend(shared.then_some(folder::SHORTCUTS));
+    files.push(folder::TIMINGS);
+    files
 }
 
 /// Text from the drop with its control characters escaped: a name must not be able to steer the terminal.

@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Say what a path holds and by which rule it was recognised; no training.
     Inspect(InspectArgs),
+    /// Show one row of a scan beside its class: numbers, and a picture of what it carries.
+    Explain(ExplainArgs),
     /// Render the results.json of a scan for other readers.
     Report(ReportArgs),
     /// Copy a drop without the rows that a scan has flagged.
@@ -281,6 +283,30 @@ pub(crate) struct DropArgs {
     pub(crate) report: PathBuf,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The row: its sample_id in samples.csv.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    /// The results.json of a scan of this data, with its samples.csv beside it.
+    #[arg(long, value_name = "FILE", default_value = "ue-audit-out/results.json")]
+    pub(crate) report: PathBuf,
+    /// The model that the scan has saved [default: it is fitted again].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// Picture to write [default: explain.png beside the report].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Replace what is there.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print the numbers as one line of JSON at the end of standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -37,21 +37,14 @@ impl Drop {
         let found = report.map(read_report).transpose()?;
         settings.max_images = None;
         if let Some(report) = &found {
-            // The fingerprint is of the rows as the scan saw them.
-            settings.max_images = report.settings.max_images;
-            settings.limits = report.settings.limits;
+            as_scanned(&mut settings, report);
         }
         source::use_threads(&settings)?;
         let reader = source::reader(args, &settings)?;
         check_target(&*reader, &copy.out, copy.force)?;
         let dataset = load(&*reader, &source::load_options(&settings), console)?;
         if let (Some(found), Some(path)) = (&found, report) {
-            ensure!(
-                dataset.fingerprint == found.data.fingerprint,
-                "{} is not a report on {}: the fingerprints of the data differ; scan it again",
-                path.display(),
-                args.path.display()
-            );
+            ensure_same(&dataset, found, (path, args))?;
         }
         Ok(Self {
             reader,
@@ -96,6 +89,40 @@ impl Drop {
         let kept = kept.filter_map(|(id, poisoned)| Some((id.as_deref()?, poisoned)));
         write_truth(&copy.join(TRUTH_FILE), kept)
     }
+}
+
+/// The rows that the scan with this `report`, which lies at `path`, saw.
+pub(crate) fn scanned(
+    args: &SourceArgs,
+    (path, report): (&Path, &Report),
+    mut settings: Settings,
+    console: &Console,
+) -> anyhow::Result<Dataset> {
+    as_scanned(&mut settings, report);
+    let reader = source::reader(args, &settings)?;
+    let dataset = load(&*reader, &source::load_options(&settings), console)?;
+    ensure_same(&dataset, report, (path, args))?;
+    Ok(dataset)
+}
+
+/// The fingerprint is of the rows as the scan saw them.
+fn as_scanned(settings: &mut Settings, report: &Report) {
+    settings.max_images = report.settings.max_images;
+    settings.limits = report.settings.limits;
+}
+
+fn ensure_same(
+    dataset: &Dataset,
+    report: &Report,
+    (path, args): (&Path, &SourceArgs),
+) -> anyhow::Result<()> {
+    ensure!(
+        dataset.fingerprint == report.data.fingerprint,
+        "{} is not a report on {}: the fingerprints of the data differ; scan it again",
+        path.display(),
+        args.path.display()
+    );
+    Ok(())
 }
 
 /// The results.json of a scan.

@@ -5,6 +5,7 @@ mod bench;
 mod drop;
 mod evaluate;
 mod exit;
+mod explain;
 mod findings;
 mod inspect;
 mod output;
@@ -57,6 +58,7 @@ fn run(cli: &Cli) -> anyhow::Result<Gate> {
         Command::Inspect(args) => inspect::run(args, &cli.global, &console),
         Command::Bench(args) => bench::run(args, &cli.global, &console),
         Command::Drop(args) => drop::run(args, &cli.global, &console),
+        Command::Explain(args) => explain::run(args, &cli.global, &console),
         Command::Report(args) => report::run(args),
         Command::Purify(args) => purify::run(args, &cli.global, &console),
         Command::Evaluate(args) => evaluate::run(args, &cli.global, &console),
