@@ -88,6 +88,27 @@ impl Cure {
     }
 }
 
+/// What can be chosen of the methods that train a network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// Size of the networks and length of their training.
+    pub preset: Preset,
+    /// The last rate limit, nats per latent position.
+    pub rate: f64,
+    /// What `dvae` does.
+    pub steps: Steps,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            preset: Preset::default(),
+            rate: TwoStage::SECOND_RATE,
+            steps: Steps::ALL,
+        }
+    }
+}
+
 /// A method by name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,16 +129,21 @@ pub enum Method {
 }
 
 impl Method {
-    /// The method with its published settings; `preset` is the size of the networks of those that train one, `rate` their
-    /// last rate limit, nats per latent position.
-    pub fn build(self, preset: Preset, rate: f64) -> Box<dyn Purifier> {
+    /// The method with its published settings, where `options` does not say otherwise, for a drop of so many `rows`.
+    pub fn build(self, options: Options, rows: usize) -> Box<dyn Purifier> {
+        let Options {
+            preset,
+            rate,
+            steps,
+        } = options;
         let network = match preset {
-            Preset::Fast => DvaeConfig::fast(),
+            Preset::Fast => DvaeConfig::fast_pictures_for(rows),
             Preset::Paper => DvaeConfig::paper(),
         };
         match self {
             Self::Dvae => Box::new(TwoStage {
                 rates: [TwoStage::FIRST_RATE, rate],
+                steps,
                 ..TwoStage::new(network)
             }),
             Self::Vae => Box::new(Vae::new(DvaeConfig {

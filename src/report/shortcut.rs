@@ -249,7 +249,8 @@ mod tests {
     #[test]
     fn a_texture_without_a_place_is_in_the_spectrum_alone() {
         // Upright stripes of two pixels, their sign and so their place by the row.
-        let stripe = |k: usize, at: usize| 128 + 20 * u8::from((at / 3 % 2 == 0) == (k % 8 < 4));
+        let stripe =
+            |k: usize, at: usize| 128 + 20 * u8::from((at / 3).is_multiple_of(2) == (k % 8 < 4));
         let (data, flagged) = drop(stripe);
         let shortcut = Shortcut::of(0, &data, &flagged, &grey).unwrap().unwrap();
         // Zero frequency is at (4, 4), stripes of two pixels at the left edge of its line.

@@ -7,9 +7,12 @@ use ue_audit::data::{Limits, open};
 use ue_audit::lab::attack::{
     Attack, Budget, Options, Perturbation, Storage, Stored, Target, WorkFile, named,
 };
-use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
+use ue_audit::lab::experiment::{
+    Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
+};
 use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, Summary, sheet_beside};
 use ue_audit::observe::{Observer, Silent};
+use ue_audit::settings::Preset;
 use ue_audit::zoo::Architecture;
 use ue_audit::{Error, Result, Seed};
 
@@ -148,7 +151,8 @@ fn experiments_run_each_cell_once() {
 
     let grid = (&attacks[..1], &[0.5, 1.0][..]);
     let training = (Architecture::Small, Some(1));
-    let table9 = Table9::new(&grounds, &data, grid, training, &Silent).unwrap();
+    let learner = Learner::new(&grounds, &data, training, &Silent).unwrap();
+    let table9 = Table9::new(&grounds, &learner, grid);
     let mut told = 0;
     let mut tell = |_: &str| told += 1;
     let table = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
@@ -156,4 +160,30 @@ fn experiments_run_each_cell_once() {
     assert_eq!((told, &table), (3, &again));
     let row = table.lines().last().unwrap();
     assert!(row.starts_with("| lsp | ") && !row.contains("-"), "{row}");
+
+    let defenses = ["none", "jpeg", "gray", "bdr"].map(String::from);
+    let grid = (&attacks[..1], &defenses[..]);
+    let table2 = Repairs::new(&grounds, &learner, Table::Two, grid, Preset::Fast).unwrap();
+    let table = reproduce(&table2, &out, &Silent, &mut |_| {}).unwrap();
+    let squeezed = table
+        .lines()
+        .find(|line| line.starts_with("| lsp"))
+        .unwrap();
+    let cells: Vec<f64> = squeezed
+        .split('|')
+        .filter_map(|cell| cell.trim().parse().ok())
+        .collect();
+    // No defense, the three squeezes, and the best of them.
+    assert_eq!(cells.len(), 5, "{squeezed}");
+    assert_eq!(cells[4], cells[1..4].iter().copied().fold(0.0, f64::max));
+    let unknown = (&attacks[..1], &["prayer".to_owned()][..]);
+    assert!(Repairs::new(&grounds, &learner, Table::Seven, unknown, Preset::Fast).is_err());
+
+    let grid = (&attacks[..1], &[0.5][..]);
+    let detectors = ["simple-linear".to_owned()];
+    let table8 = Table8::new(&grounds, grid, &detectors).unwrap();
+    let table = reproduce(&table8, &out, &Silent, &mut |_| {}).unwrap();
+    assert!(table.contains("| clean | 0 | simple-linear | "), "{table}");
+    assert!(table.contains("| lsp | 0.5 | simple-linear | "), "{table}");
+    assert!(Table8::new(&grounds, grid, &["oracle".to_owned()]).is_err());
 }

@@ -11,7 +11,7 @@ use serde::de::value::{Error, StrDeserializer};
 use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
-use ue_audit::purify::{Method, TwoStage};
+use ue_audit::purify::{Method, Steps, TwoStage};
 use ue_audit::report::Rendering;
 use ue_audit::settings::{Config, Preset, Settings};
 use ue_audit::zoo::Architecture;
@@ -344,6 +344,10 @@ pub(crate) struct PurifyArgs {
     /// Rate that dvae's second stage, and vae, have for free, nats per latent position.
     #[arg(long, value_name = "NATS", default_value_t = TwoStage::SECOND_RATE)]
     pub(crate) kld_limit: f64,
+    /// Leave a part of dvae out, as the ablations of the paper's Table 7 do: 1 no first stage, 2 no second inference, 3 no second
+    /// stage, 4 no third inference, 5 one reconstruction alone [default: all parts].
+    #[arg(long, value_name = "1..5", value_parser = variant)]
+    pub(crate) variant: Option<Steps>,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
 }
@@ -420,6 +424,12 @@ pub(crate) struct PoisonArgs {
 pub(crate) enum Experiment {
     /// A poison of every attack, all rows perturbed, for the other experiments.
     Poisons,
+    /// Accuracy by the defense, every row poisoned.
+    Table2,
+    /// Accuracy without parts of the two-stage method, every row poisoned.
+    Table7,
+    /// Which rows a detector finds, by the share of poisoned rows.
+    Table8,
     /// Accuracy by the share of poisoned rows, without a defense.
     Table9,
 }
@@ -471,6 +481,25 @@ pub(crate) struct ReproduceArgs {
     /// Its passes over the training data [default: those of its recipe].
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
+    /// A column of table 2 or 7, may be repeated [default: all].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) defense: Vec<String>,
+    /// A detector of table 8, may be repeated: ours, or one that `scan --detector` knows.
+    #[arg(long, value_name = "NAME", default_value = ue_audit::lab::experiment::OURS)]
+    pub(crate) detector: Vec<String>,
+    /// Size of the models that purify, and length of their training [default: fast].
+    #[arg(long, env = "UE_AUDIT_PRESET", value_name = "fast|paper", value_parser = word::<Preset>)]
+    preset: Option<Preset>,
+}
+
+#[cfg(feature = "lab")]
+impl ReproduceArgs {
+    pub(crate) fn config(&self) -> Config {
+        Config {
+            preset: self.preset,
+            ..Config::default()
+        }
+    }
 }
 
 #[derive(Args)]
@@ -487,6 +516,12 @@ pub(crate) struct BenchArgs {
     /// Print JSON, as other commands do on request; here there is nothing else to print.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// A variant of Table 7 by its number.
+fn variant(text: &str) -> Result<Steps, String> {
+    let steps = text.parse().ok().and_then(Steps::variant);
+    steps.ok_or_else(|| "the variants are 1 to 5".into())
 }
 
 /// A word as the settings file spells it, so that both accept the same.

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use serde_json::json;
 use ue_audit::data::{Edit, Reader, Record, Staged, stage, write_atomic};
 use ue_audit::decide::gate::Gate;
-use ue_audit::purify::{Cure, Job, discard};
+use ue_audit::purify::{Cure, Job, Method, Options, Steps, discard};
 use ue_audit::report::{Change, csv};
 use ue_audit::{Error, Result};
 
@@ -25,7 +26,16 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global, console: &Console) -> anyh
     let (seed, preset) = (settings.seed, settings.preset);
     let report = args.report.as_deref();
     let drop = Drop::open(&args.source, report, &args.copy, settings, console)?;
-    let purifier = args.method.build(preset, args.kld_limit);
+    ensure!(
+        args.variant.is_none() || args.method == Method::Dvae,
+        "--variant leaves parts of dvae out, and --method is another"
+    );
+    let options = Options {
+        preset,
+        rate: args.kld_limit,
+        steps: args.variant.unwrap_or(Steps::ALL),
+    };
+    let purifier = args.method.build(options, drop.dataset.readable().len());
     let keep = work_folder(&args.copy.out);
     let job = Job {
         seed,

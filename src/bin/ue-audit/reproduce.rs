@@ -3,8 +3,9 @@
 use anyhow::anyhow;
 use ue_audit::decide::gate::Gate;
 use ue_audit::lab::attack::{Options, named};
-use ue_audit::lab::experiment::{Grounds, Poisons, Table9, reproduce};
-use ue_audit::settings::Config;
+use ue_audit::lab::experiment::{
+    Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
+};
 
 use crate::args::{Experiment, Global, ReproduceArgs, word};
 use crate::progress::Console;
@@ -15,7 +16,7 @@ pub(crate) fn run(
     global: &Global,
     console: &Console,
 ) -> anyhow::Result<Gate> {
-    let settings = global.settings(Config::default())?;
+    let settings = global.settings(args.config())?;
     let options = Options {
         budget: None,
         surrogate: args.surrogate,
@@ -45,11 +46,29 @@ pub(crate) fn run(
     };
     let poisons = Poisons::new(&grounds, &attacks, options);
     let mut table = reproduce(&poisons, grounds.home(), console, &mut tell)?;
-    if args.experiment == Experiment::Table9 {
-        let grid = (&attacks[..], &args.ratio[..]);
+    let (home, mixtures) = (grounds.home(), (&attacks[..], &args.ratio[..]));
+    let learner = || {
         let training = (args.model, args.epochs.map(|epochs| epochs.get()));
-        let table9 = Table9::new(&grounds, &args.test, grid, training, console)?;
-        table = reproduce(&table9, grounds.home(), console, &mut tell)?;
+        Learner::new(&grounds, &args.test, training, console)
+    };
+    let mut repairs = |columns, learner: &Learner| {
+        let grid = (&attacks[..], &args.defense[..]);
+        let repairs = Repairs::new(&grounds, learner, columns, grid, settings.preset)?;
+        reproduce(&repairs, home, console, &mut tell)
+    };
+    match args.experiment {
+        Experiment::Poisons => {}
+        Experiment::Table2 => table = repairs(Table::Two, &learner()?)?,
+        Experiment::Table7 => table = repairs(Table::Seven, &learner()?)?,
+        Experiment::Table8 => {
+            let table8 = Table8::new(&grounds, mixtures, &args.detector)?;
+            table = reproduce(&table8, home, console, &mut tell)?;
+        }
+        Experiment::Table9 => {
+            let learner = learner()?;
+            let table9 = Table9::new(&grounds, &learner, mixtures);
+            table = reproduce(&table9, home, console, &mut tell)?;
+        }
     }
     trouble?;
     console.rest();

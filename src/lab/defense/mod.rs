@@ -2,7 +2,6 @@
 //! top of the training of the test classifiers. Defenses that act on the data before are in `purify`.
 
 mod adversarial;
-mod iss;
 mod plasma;
 mod trivial;
 mod ueraser;
@@ -16,7 +15,6 @@ use crate::zoo::{Architecture, Classifier, Recipe, Samples, Trained};
 use crate::{Result, Seed};
 
 pub use adversarial::Adversarial;
-pub use iss::{Squeezed, best, squeeze};
 pub use ueraser::UEraser;
 
 /// A way to train on pictures that may be unlearnable.

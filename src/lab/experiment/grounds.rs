@@ -3,8 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use crate::data::{Dataset, Edit, Limits, LoadOptions, load, open, rewrite};
+use crate::lab::attack::{Storage, Stored, apply, choose_rows};
+use crate::lab::poison::PERTURBATION_FILE;
 use crate::observe::Observer;
 use crate::{Result, Seed};
+
+/// In place of an attack, where nothing is poisoned.
+pub(super) const CLEAN: &str = "clean";
 
 /// The clean rows of an experiment, and its folder.
 #[derive(Clone, Debug)]
@@ -77,5 +82,41 @@ impl Grounds {
     pub fn poisoned(&self, attack: &str) -> PathBuf {
         let name = format!("{attack}-{}-seed{}", self.data.rows.len(), self.seed.0);
         self.home.join("poisons").join(name)
+    }
+
+    /// The clean rows with a share `ratio` of them, chosen at random, poisoned by `attack`, and which these are. As in the
+    /// paper, the perturbation is that of the set with every row poisoned.
+    ///
+    /// # Errors
+    /// If the poison was not made, or does not fit.
+    pub fn mixture(&self, attack: &str, ratio: f64) -> Result<(Dataset, Vec<bool>)> {
+        let data = &self.data;
+        let mut pixels = data.pixels().to_vec();
+        let mut poisoned = vec![false; data.readable().len()];
+        if attack != CLEAN {
+            let stored = Stored::read(&self.poisoned(attack).join(PERTURBATION_FILE))?;
+            let size = data.height * data.width * 3;
+            for k in choose_rows(poisoned.len(), ratio, self.seed)? {
+                let row = data.readable()[k];
+                let delta = stored.of(&[row], (data.height, data.width))?;
+                let rgb = &mut pixels[k * size..(k + 1) * size];
+                apply(rgb, delta.row(0), stored.budget, Storage::Round)?;
+                poisoned[k] = true;
+            }
+        }
+        Ok((self.with(pixels), poisoned))
+    }
+
+    /// The readable rows with other `pixels`.
+    pub fn with(&self, pixels: Vec<u8>) -> Dataset {
+        let data = &self.data;
+        Dataset::from_pixels(
+            &data.format,
+            &data.rule,
+            data.class_names.clone(),
+            (data.height, data.width),
+            pixels,
+            &data.labels(),
+        )
     }
 }

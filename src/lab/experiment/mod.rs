@@ -3,8 +3,11 @@
 //! An experiment that was stopped goes on where it was; a table is a pure function of the finished cells.
 
 mod grounds;
+mod learner;
 mod poisons;
+mod repairs;
 mod store;
+mod table8;
 mod table9;
 
 use std::path::Path;
@@ -13,8 +16,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use grounds::Grounds;
+pub use learner::{Learned, Learner, Training};
 pub use poisons::{Making, Poisons};
+pub use repairs::{Repair, Repaired, Repairs, Table};
 pub use store::{Line, Store};
+pub use table8::{Detected, Detection, OURS, Table8};
 pub use table9::{Mixture, Table9};
 
 use crate::data::write_atomic;
@@ -29,7 +35,7 @@ pub trait Experiment {
     type Outcome: Serialize + DeserializeOwned;
 
     /// Its name: that of its store and its table.
-    const NAME: &'static str;
+    fn name(&self) -> &'static str;
 
     /// All cells, in the order in which they are run.
     fn cells(&self) -> Vec<Self::Cell>;
@@ -49,7 +55,7 @@ pub trait Experiment {
     fn table(&self, outcome: &dyn Fn(&Self::Cell) -> Option<Self::Outcome>) -> String;
 }
 
-/// Runs the cells that are not in the store yet, `{home}/{NAME}.jsonl`, and writes the table, `{home}/{NAME}.md`. `tell` gets
+/// Runs the cells that are not in the store yet, `{home}/{name}.jsonl`, and writes the table, `{home}/{name}.md`. `tell` gets
 /// the line of each cell as soon as it is finished.
 ///
 /// # Errors
@@ -64,7 +70,8 @@ where
     E::Outcome: Clone,
 {
     std::fs::create_dir_all(home).map_err(Error::io(home))?;
-    let mut store = Store::<E::Cell, E::Outcome>::open(&home.join(format!("{}.jsonl", E::NAME)))?;
+    let mut store =
+        Store::<E::Cell, E::Outcome>::open(&home.join(format!("{}.jsonl", experiment.name())))?;
     for cell in experiment.cells() {
         observer.check()?;
         if store.get(&cell).is_some() && experiment.is_there(&cell) {
@@ -74,7 +81,10 @@ where
         tell(&store.append(cell, outcome)?);
     }
     let table = experiment.table(&|cell| store.get(cell).cloned());
-    write_atomic(&home.join(format!("{}.md", E::NAME)), table.as_bytes())?;
+    write_atomic(
+        &home.join(format!("{}.md", experiment.name())),
+        table.as_bytes(),
+    )?;
     Ok(table)
 }
 

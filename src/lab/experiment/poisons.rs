@@ -79,7 +79,9 @@ impl Experiment for Poisons<'_> {
     type Cell = Cell;
     type Outcome = Making;
 
-    const NAME: &'static str = "poisons";
+    fn name(&self) -> &'static str {
+        "poisons"
+    }
 
     fn cells(&self) -> Vec<Cell> {
         let data = self.grounds.data();

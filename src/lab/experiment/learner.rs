@@ -1,0 +1,116 @@
+//! The classifier by which an experiment measures what can be learnt from a drop.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Grounds;
+use crate::data::{Dataset, LoadOptions, load, open};
+use crate::lab::defense::{self, Defense};
+use crate::observe::Observer;
+use crate::zoo::{Architecture, Recipe, Samples, train};
+use crate::{Error, Result, Seed};
+
+/// A classifier, how it is trained, and the clean rows that it is tested on.
+pub struct Learner {
+    test: Dataset,
+    model: Architecture,
+    recipe: Recipe,
+}
+
+/// What the outcome of a training depends on, beside its data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    model: Architecture,
+    epochs: usize,
+    /// Of the test rows.
+    test_fingerprint: String,
+}
+
+/// What was learnt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Learned {
+    /// Share of the clean test rows that are right.
+    pub accuracy: f64,
+    /// Cross-entropy in the last epoch of the training, nats.
+    pub loss: f32,
+}
+
+impl Learner {
+    /// Trains `model` by its recipe, for `epochs` in place of the recipe's where given; tests on the data at `test`.
+    ///
+    /// # Errors
+    /// If the test set cannot be read, or does not have the classes and the size of the clean rows.
+    pub fn new(
+        grounds: &Grounds,
+        test: &Path,
+        (model, epochs): (Architecture, Option<usize>),
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let limits = *grounds.limits();
+        let options = LoadOptions {
+            limits,
+            max_rows: None,
+        };
+        let data = load(&*open(test, "auto", &limits)?, &options, observer)?;
+        let alike = |data: &Dataset| (data.height, data.width, data.class_names.clone());
+        if alike(&data) != alike(grounds.data()) {
+            let problem = "its classes or the size of its pictures are not those of the source";
+            return Err(Error::input(test, problem));
+        }
+        let mut recipe = Recipe::of(model);
+        recipe.epochs = epochs.unwrap_or(recipe.epochs);
+        Ok(Self {
+            test: data,
+            model,
+            recipe,
+        })
+    }
+
+    /// For the cells.
+    pub fn training(&self) -> Training {
+        Training {
+            model: self.model,
+            epochs: self.recipe.epochs,
+            test_fingerprint: self.test.fingerprint.clone(),
+        }
+    }
+
+    /// Trains on `data`, under the protection of `defense` if there is one, and tests.
+    ///
+    /// # Errors
+    /// Those of the training, and [`Error::Numeric`] for an empty test set.
+    pub fn learn(
+        &self,
+        data: &Dataset,
+        defense: Option<&dyn Defense>,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Learned> {
+        let samples = Samples::from(data);
+        let (model, recipe) = (self.model, &self.recipe);
+        let trained = match defense {
+            None => train(&samples, model, recipe, seed, observer)?,
+            Some(defense) => {
+                let epochs = Some(recipe.epochs);
+                defense::train(&samples, model, defense, epochs, seed, observer)?
+            }
+        };
+        let evaluation = trained.test(&Samples::from(&self.test), observer)?;
+        let accuracy = evaluation.accuracy().ok_or_else(|| Error::Numeric {
+            stage: "test",
+            problem: "the test set holds no picture that can be read".into(),
+        })?;
+        Ok(Learned {
+            accuracy,
+            loss: trained.history.last().map_or(f32::NAN, |epoch| epoch.loss),
+        })
+    }
+}
+
+impl Training {
+    /// In words, for the head of a table.
+    pub fn describe(&self) -> String {
+        format!("{}, {} epochs", self.model.name(), self.epochs)
+    }
+}
