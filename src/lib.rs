@@ -26,6 +26,7 @@ pub mod demo;
 pub mod detect;
 pub mod dvae;
 pub mod error;
+mod file;
 pub mod kernel;
 pub mod mixture;
 pub mod nn;

@@ -1,6 +1,5 @@
 //! LOAD: a data drop as one pixel block with labels, and copies of it.
 
-mod atomic;
 mod block;
 mod decode;
 mod encode;
@@ -12,10 +11,11 @@ pub mod read;
 mod reason;
 mod resize;
 mod sidecar;
+mod staging;
 mod tree;
 mod write;
 
-pub use atomic::write_atomic;
+pub use crate::file::write_atomic;
 pub use decode::decode;
 pub use encode::encode_png;
 pub use inventory::{ClassCount, Inventory, ReasonCount, SizeCount, inspect};

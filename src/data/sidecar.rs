@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::atomic::write_atomic;
+use crate::file::write_atomic;
 use crate::{Error, Result};
 
 /// Name of the file as the program writes it.

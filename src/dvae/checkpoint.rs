@@ -2,7 +2,6 @@
 //! from. The same model gives the same bytes.
 
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use safetensors::SafeTensors;
@@ -10,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Frame;
 use super::{Dvae, DvaeConfig, Network, Provenance};
+use crate::file::write_atomic;
 use crate::{Error, Result};
 
 /// Name of the metadata entry.
@@ -51,15 +51,7 @@ impl Dvae {
         let header = serde_json::to_string(&header)
             .map_err(|error| mismatch(path, format!("settings cannot be written: {error}")))?;
         let bytes = self.network.params().to_safetensors((ENTRY, header))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(Error::io(folder))?;
-        file.write_all(&bytes).map_err(Error::io(path))?;
-        file.persist(path)
-            .map_err(|error| Error::io(path)(error.error))?;
-        Ok(())
+        write_atomic(path, &bytes)
     }
 
     /// Reads a model that [`Dvae::save`] wrote.

@@ -1,8 +1,11 @@
 //! Training: Adam on a cosine, one noise stream a step.
 
+use std::path::Path;
+
 use candle_core::{Device, Tensor};
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
+use serde_json::json;
 
 use super::batch::Frame;
 use super::training::loss;
@@ -10,6 +13,7 @@ use super::{Batch, Dvae, DvaeConfig, Network, Objective, Provenance};
 use crate::data::Dataset;
 use crate::nn::epochs::Epochs;
 use crate::nn::optim::Adam;
+use crate::nn::resume::Resume;
 use crate::nn::schedule::cosine;
 use crate::observe::Observer;
 use crate::{Result, Seed};
@@ -22,6 +26,21 @@ impl Dvae {
     /// [`Error::Settings`](crate::Error::Settings) for settings or image sizes that cannot work, and those of
     /// [`Epochs::run`].
     pub fn fit(
+        data: &Dataset,
+        config: &DvaeConfig,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        Self::fit_from(None, data, config, seed, observer)
+    }
+
+    /// As [`Dvae::fit`]; where the training stands is kept at `resume`, if that is given, from which one that was stopped goes
+    /// on.
+    ///
+    /// # Errors
+    /// As [`Dvae::fit`], and [`Error::Checkpoint`](crate::Error::Checkpoint) where another training has left the file.
+    pub fn fit_from(
+        resume: Option<&Path>,
         data: &Dataset,
         config: &DvaeConfig,
         seed: Seed,
@@ -44,7 +63,10 @@ impl Dvae {
             epochs: config.epochs,
             shuffle: (seed, "dvae.shuffle"),
         };
-        let history = epochs.run(
+        let owner = json!({ "config": config, "seed": seed, "data": data.fingerprint });
+        let resume = resume.map(|path| Resume::new(path, network.params(), owner.to_string()));
+        let history = epochs.run_from(
+            resume,
             &mut adam,
             |clock| cosine(config.learning_rate, clock.epoch, clock.epochs),
             |clock, rows, mode| {

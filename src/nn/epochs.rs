@@ -4,8 +4,11 @@ use std::fmt::Display;
 
 use candle_core::Tensor;
 use rand::seq::SliceRandom;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::optim::Optimizer;
+use super::resume::Resume;
 use super::{Mode, Tape};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
@@ -99,7 +102,45 @@ impl Epochs {
         &self,
         optimizer: &mut dyn Optimizer,
         rate: impl Fn(Clock) -> f64,
+        loss: impl FnMut(Clock, &[usize], Mode<'_>) -> Result<Loss<T>>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<T>> {
+        let keep = |_: &mut dyn Optimizer, _: &[T]| Ok(());
+        self.go_on(Vec::new(), optimizer, rate, loss, keep, observer)
+    }
+
+    /// As [`Epochs::run`], from where `resume` says that an earlier run stopped, if there is one: the end is the same.
+    ///
+    /// # Errors
+    /// As [`Epochs::run`], and [`Error::Checkpoint`] where the file is of another training.
+    pub fn run_from<T: Tally + Serialize + DeserializeOwned>(
+        &self,
+        resume: Option<Resume<'_>>,
+        optimizer: &mut dyn Optimizer,
+        rate: impl Fn(Clock) -> f64,
+        loss: impl FnMut(Clock, &[usize], Mode<'_>) -> Result<Loss<T>>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<T>> {
+        let Some(mut resume) = resume else {
+            return self.run(optimizer, rate, loss, observer);
+        };
+        let history = resume.load(optimizer, observer)?;
+        let keep = |optimizer: &mut dyn Optimizer, history: &[T]| match history.len() {
+            // The end of a training is kept by whoever asked for it.
+            done if done < self.epochs => resume.save(optimizer, history),
+            _ => Ok(()),
+        };
+        self.go_on(history, optimizer, rate, loss, keep, observer)
+    }
+
+    /// Trains the epochs that are not in `history`; `keep` is called after each.
+    fn go_on<T: Tally>(
+        &self,
+        mut history: Vec<T>,
+        optimizer: &mut dyn Optimizer,
+        rate: impl Fn(Clock) -> f64,
         mut loss: impl FnMut(Clock, &[usize], Mode<'_>) -> Result<Loss<T>>,
+        mut keep: impl FnMut(&mut dyn Optimizer, &[T]) -> Result<()>,
         observer: &dyn Observer,
     ) -> Result<Vec<T>> {
         let batch = self.batch.min(self.rows);
@@ -113,9 +154,8 @@ impl Epochs {
             (self.epochs * steps) as u64,
         );
         let mut order: Vec<usize> = (0..self.rows).collect();
-        let mut history = Vec::with_capacity(self.epochs);
         let (seed, purpose) = self.shuffle;
-        for epoch in 0..self.epochs {
+        for epoch in history.len()..self.epochs {
             order.sort_unstable();
             order.shuffle(&mut seed.stream(purpose, epoch as u64));
             let mut mean = T::default();
@@ -140,6 +180,7 @@ impl Epochs {
             }
             observer.note(&format!("epoch {}/{}: {mean}", epoch + 1, self.epochs));
             history.push(mean);
+            keep(optimizer, &history)?;
         }
         Ok(history)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use candle_core::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Mode;
 use super::epochs::{Loss, Tally};
@@ -11,7 +11,7 @@ use super::ops::cross_entropy;
 use crate::Result;
 
 /// Means over an epoch of training.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Cross-entropy against the smoothed labels, nats.
     pub loss: f32,

@@ -10,6 +10,7 @@ pub mod likelihood;
 pub mod ops;
 pub mod optim;
 pub mod params;
+pub mod resume;
 pub mod schedule;
 mod tape;
 

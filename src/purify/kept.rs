@@ -1,4 +1,4 @@
-//! Finished trainings on disk, so that a purification that was stopped need not repeat them. A kept model says itself what
+//! Trainings on disk, finished or not, so that a purification that was stopped need not repeat them. A kept model says itself what
 //! it was fitted to: one that another purification has left is refused, never used.
 
 use std::fs;
@@ -18,14 +18,11 @@ const NAMES: [&str; 3] = ["vae", "stage-1", "stage-2"];
 /// # Errors
 /// [`Error::Io`].
 pub fn discard(folder: &Path) -> Result<()> {
-    for name in NAMES {
-        let path = file(folder, name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(Error::io(path)(error));
-            }
-            _ => {}
-        }
+    for path in NAMES
+        .iter()
+        .flat_map(|name| [file(folder, name), part(folder, name)])
+    {
+        remove(&path)?;
     }
     match fs::remove_dir(folder) {
         Err(error)
@@ -35,6 +32,18 @@ pub fn discard(folder: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Where its training stands while it runs.
+fn part(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name).with_extension("part")
 }
 
 fn file(folder: &Path, name: &str) -> PathBuf {
@@ -54,9 +63,10 @@ pub(super) fn fitted(
     };
     let path = file(folder, name);
     if !path.exists() {
-        let model = Dvae::fit(data, config, seed, job.observer)?;
-        fs::create_dir_all(folder).map_err(Error::io(folder))?;
+        let part = part(folder, name);
+        let model = Dvae::fit_from(Some(&part), data, config, seed, job.observer)?;
         model.save(&path)?;
+        remove(&part)?;
         return Ok(model);
     }
     let model = Dvae::load(&path)?;

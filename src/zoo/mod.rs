@@ -14,7 +14,7 @@ mod unit;
 pub use recipe::{Recipe, Schedule};
 pub use samples::{Images, Samples};
 pub use test::Evaluation;
-pub use train::{Trained, fit, train, train_watched};
+pub use train::{Trained, fit, train, train_from, train_watched};
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};

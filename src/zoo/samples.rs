@@ -60,6 +60,26 @@ impl Samples<'_> {
         self.labels.len()
     }
 
+    /// BLAKE3 of pixels, labels and sizes, in hex.
+    pub(super) fn fingerprint(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for size in [self.height, self.width, self.classes] {
+            hasher.update(&(size as u64).to_le_bytes());
+        }
+        self.labels.iter().for_each(|label| {
+            hasher.update(&label.to_le_bytes());
+        });
+        match self.images {
+            Images::Bytes(bytes) => {
+                hasher.update(bytes);
+            }
+            Images::Reals(reals) => reals.iter().for_each(|value| {
+                hasher.update(&value.to_le_bytes());
+            }),
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// True without any image.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()

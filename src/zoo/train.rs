@@ -1,9 +1,13 @@
 //! Training a classifier.
 
+use std::io::ErrorKind;
+use std::path::Path;
+
 use super::{Architecture, Classifier, Evaluation, Recipe, Samples};
 use crate::nn::epochs::Epochs;
 use crate::nn::likelihood::Epoch;
 use crate::nn::params::Params;
+use crate::nn::resume::Resume;
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -36,14 +40,35 @@ pub fn train(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Trained> {
-    train_watched(
+    train_with(
+        Aside::Nothing,
         samples,
         architecture,
         recipe,
         seed,
-        &mut |_, _| Ok(()),
         observer,
     )
+}
+
+/// As [`train`]; where the training stands is kept at `path`, from which one that was stopped goes on. The file is removed at
+/// the end.
+///
+/// # Errors
+/// As [`train`], and [`Error::Checkpoint`] where another training has left the file.
+pub fn train_from(
+    path: &Path,
+    samples: &Samples<'_>,
+    architecture: Architecture,
+    recipe: &Recipe,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Trained> {
+    let kept = Aside::Keep(path);
+    let trained = train_with(kept, samples, architecture, recipe, seed, observer)?;
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(trained),
+    }
 }
 
 /// Trains a fresh network on `samples`; `watch` sees its tensors after each epoch but the last, whose number it is told,
@@ -58,6 +83,33 @@ pub fn train_watched(
     recipe: &Recipe,
     seed: Seed,
     watch: &mut dyn FnMut(usize, &Params) -> Result<()>,
+    observer: &dyn Observer,
+) -> Result<Trained> {
+    train_with(
+        Aside::Watch(watch),
+        samples,
+        architecture,
+        recipe,
+        seed,
+        observer,
+    )
+}
+
+/// What happens beside a training.
+enum Aside<'a> {
+    Nothing,
+    /// Someone is told of each epoch.
+    Watch(&'a mut dyn FnMut(usize, &Params) -> Result<()>),
+    /// Where it stands is kept.
+    Keep(&'a Path),
+}
+
+fn train_with(
+    aside: Aside<'_>,
+    samples: &Samples<'_>,
+    architecture: Architecture,
+    recipe: &Recipe,
+    seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Trained> {
     recipe.validate()?;
@@ -78,7 +130,7 @@ pub fn train_watched(
     }
     let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
     let name = architecture.name();
-    let history = fit_watched(&*classifier, name, samples, recipe, seed, watch, observer)?;
+    let history = fit_with(aside, &*classifier, name, samples, recipe, seed, observer)?;
     Ok(Trained {
         classifier,
         history,
@@ -97,17 +149,17 @@ pub fn fit(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Vec<Epoch>> {
-    let watch = &mut |_: usize, _: &_| Ok(());
-    fit_watched(classifier, name, samples, recipe, seed, watch, observer)
+    let aside = Aside::Nothing;
+    fit_with(aside, classifier, name, samples, recipe, seed, observer)
 }
 
-fn fit_watched(
+fn fit_with(
+    mut aside: Aside<'_>,
     classifier: &dyn Classifier,
     name: &'static str,
     samples: &Samples<'_>,
     recipe: &Recipe,
     seed: Seed,
-    watch: &mut dyn FnMut(usize, &Params) -> Result<()>,
     observer: &dyn Observer,
 ) -> Result<Vec<Epoch>> {
     recipe.validate()?;
@@ -119,12 +171,22 @@ fn fit_watched(
         shuffle: (seed, "zoo.shuffle"),
     };
     let mut optimizer = recipe.optimizer(classifier.params());
-    epochs.run(
+    let params = classifier.params();
+    let resume = match &aside {
+        Aside::Keep(path) => {
+            let owner = format!("{name} {recipe:?} {seed:?} {}", samples.fingerprint());
+            Some(Resume::new(path, params, owner))
+        }
+        _ => None,
+    };
+    epochs.run_from(
+        resume,
         &mut optimizer,
         |clock| recipe.schedule.rate(recipe.learning_rate, clock),
         |clock, rows, mode| {
-            if clock.step > 0 && clock.step * clock.epochs % clock.steps == 0 {
-                watch(clock.epoch, classifier.params())?;
+            let begins = clock.step > 0 && clock.step * clock.epochs % clock.steps == 0;
+            if let (Aside::Watch(watch), true) = (&mut aside, begins) {
+                watch(clock.epoch, params)?;
             }
             let views = seed.derive("zoo.view", clock.epoch as u64);
             let x = samples.batch(rows, |row| {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library and what it imports, its unit tests included. A name too many is as wrong as one that is
 /// missing: the table is the truth, not a wish.
-const IMPORTS: [(&str, &[&str]); 19] = [
+const IMPORTS: [(&str, &[&str]); 20] = [
     ("error", &[]),
     ("rng", &[]),
     ("stats", &[]),
     ("observe", &["error"]),
+    ("file", &["error"]),
     ("kernel", &[]),
     ("mixture", &[]),
     ("data", &[]),
@@ -34,8 +35,8 @@ const IMPORTS: [(&str, &[&str]); 19] = [
     ),
 ];
 
-/// What the modules after these five may use without a word in the table.
-const BASE: [&str; 5] = ["error", "rng", "stats", "observe", "kernel"];
+/// What the modules after these six may use without a word in the table.
+const BASE: [&str; 6] = ["error", "rng", "stats", "observe", "file", "kernel"];
 
 /// Files of the program that may name the lab: its commands, which the feature switches off with it, and what hands
 /// `--detector` to it.

@@ -378,6 +378,9 @@ pub(crate) struct EvaluateArgs {
     /// Passes over the training data [default: those of the classifier's recipe].
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
+    /// Keep where the training stands in this file, after an epoch, and go on from it if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
     /// Train on only so many rows, spread evenly.
     #[arg(long, env = "UE_AUDIT_MAX_IMAGES", value_name = "N")]
     pub(crate) max_images: Option<NonZeroUsize>,

@@ -10,7 +10,7 @@ use ue_audit::decide::gate::Gate;
 use ue_audit::nn::likelihood::Epoch;
 use ue_audit::report::terminal::{printable, table};
 use ue_audit::settings::Config;
-use ue_audit::zoo::{Architecture, Recipe, Samples, train};
+use ue_audit::zoo::{Architecture, Recipe, Samples, train, train_from};
 use ue_audit::{Error, Seed};
 
 use crate::args::{EvaluateArgs, Global};
@@ -71,7 +71,11 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global, console: &Console) -> an
 
     let begun = Instant::now();
     let samples = Samples::from(&train_data);
-    let trained = train(&samples, args.model, &recipe, settings.seed, console)?;
+    let (model, seed) = (args.model, settings.seed);
+    let trained = match &args.checkpoint {
+        Some(path) => train_from(path, &samples, model, &recipe, seed, console)?,
+        None => train(&samples, model, &recipe, seed, console)?,
+    };
     let trained_in = begun.elapsed().as_secs_f64();
     let evaluation = trained.test(&test_samples, console)?;
     let accuracy = evaluation

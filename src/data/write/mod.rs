@@ -13,8 +13,8 @@ pub(super) use self::image_folder::image_folder;
 pub(super) use self::parquet::parquet;
 
 use super::Image;
-use super::atomic::{Staging, refuse_occupied};
 use super::read::Reader;
+use super::staging::{Staging, refuse_occupied};
 use super::tree::{Entry, Tree};
 use crate::observe::Observer;
 use crate::{Error, Result};

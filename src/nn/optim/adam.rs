@@ -3,8 +3,8 @@
 use candle_core::Var;
 use rayon::prelude::*;
 
-use super::Optimizer;
 use super::clip::Clipped;
+use super::{Memory, Optimizer};
 use crate::Result;
 use crate::nn::Gradients;
 use crate::nn::params::{Params, store, values};
@@ -87,6 +87,16 @@ impl Optimizer for Adam {
             .zip(clipped.gradients)
             .try_for_each(update)?;
         Ok(clipped.norm)
+    }
+
+    fn memory(&mut self) -> Memory<'_> {
+        let slots = self.slots.iter_mut();
+        Memory {
+            steps: Some(&mut self.step),
+            buffers: slots
+                .flat_map(|slot| [&mut slot.mean, &mut slot.square])
+                .collect(),
+        }
     }
 }
 

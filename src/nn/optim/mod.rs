@@ -18,6 +18,17 @@ pub trait Optimizer {
     /// # Errors
     /// If a tensor cannot be read.
     fn step(&mut self, gradients: &Gradients, learning_rate: f64) -> Result<f64>;
+
+    /// All that it remembers from one step to the next, to be kept and put back.
+    fn memory(&mut self) -> Memory<'_>;
+}
+
+/// The memory of an optimiser, beside the parameters themselves.
+pub struct Memory<'a> {
+    /// Steps that it has taken, if it counts them.
+    pub steps: Option<&'a mut i32>,
+    /// Its numbers, in an order that the parameters decide.
+    pub buffers: Vec<&'a mut Vec<f32>>,
 }
 
 #[cfg(test)]
