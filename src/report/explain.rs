@@ -165,9 +165,9 @@ impl Sample {
     }
 }
 
-/// The bytes of a picture of a block row, which may be flagged, a PNG: in the upper line the picture, its reconstruction, and p̂; in the
-/// lower one what the reconstruction leaves of it, x - x̂, and the [`Shortcut`] of its class as template and spectrum, if
-/// it has one. Differences are around mid-grey, amplified. The bar is red if the row is flagged, else green.
+/// The bytes of a picture of a block row, which may be flagged, a PNG: on the left the picture, its reconstruction, and p̂; on the
+/// right what the reconstruction leaves of it, x - x̂, and the [`Shortcut`] of its class as template and spectrum, if it
+/// has one. Differences are around mid-grey, amplified. The bar is red if the row is flagged, else green.
 ///
 /// # Errors
 /// Whatever `take_apart` returns, and [`Error::Numeric`] if the picture cannot be encoded.
@@ -182,17 +182,17 @@ pub fn render(
     let pairs = dataset.image(row).iter().zip(&reconstruction);
     let left: Vec<f32> = pairs.map(|(&x, r)| f32::from(x) / 255.0 - r).collect();
     let colour = if flagged { RED } else { GREEN };
-    let upper = vec![
+    let apart = vec![
         panel(size, dataset.image(row)),
         panel(size, &bytes(&reconstruction, 1.0, 0.0)),
         panel(size, &amplified(&perturbation)),
     ];
-    let mut lower = vec![panel(size, &amplified(&left))];
-    lower.extend(shortcut.iter().flat_map(|shortcut| {
+    let mut shared = vec![panel(size, &amplified(&left))];
+    shared.extend(shortcut.iter().flat_map(|shortcut| {
         [amplified(&shortcut.template), shortcut.spectrum_rgb()].map(|rgb| panel(size, &rgb))
     }));
-    let strips = [upper, lower].map(|panels| Strip { colour, panels });
-    draw([&strips, &[]], size)
+    let [apart, shared] = [apart, shared].map(|panels| [Strip { colour, panels }]);
+    draw([&apart, &shared], size)
 }
 
 #[cfg(test)]

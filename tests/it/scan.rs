@@ -135,10 +135,51 @@ fn an_audit_is_the_same_bytes_at_any_thread_count() {
             1,
         );
     }
-    for name in ["results.json", "samples.csv", "classes.csv", "sheet.png"] {
+    for name in [
+        "results.json",
+        "samples.csv",
+        "classes.csv",
+        "sheet.png",
+        "shortcuts.png",
+    ] {
         let bytes = |out: &str| fs::read(home.path().join(out).join(name)).unwrap();
         assert_eq!(bytes("1"), bytes("2"), "{name}");
     }
+
+    // One of its rows, explained.
+    let id = results(home.path(), "1")["flagged"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let explain = ["explain", "poisoned", &id, "--report", "1/results.json"];
+    let (_, stdout) = ends(ue_audit(home.path()).args(explain), 0);
+    assert!(
+        stdout.contains("flagged, severity") && stdout.contains("texture"),
+        "{stdout}"
+    );
+    assert!(image::open(home.path().join("1/explain.png")).is_ok());
+    let (stderr, _) = ends(ue_audit(home.path()).args(explain), 2);
+    assert!(stderr.contains("already exists"), "{stderr}");
+    let other = [
+        "explain",
+        "poisoned",
+        "no such row",
+        "--report",
+        "1/results.json",
+    ];
+    let (stderr, _) = ends(ue_audit(home.path()).args(other), 2);
+    assert!(stderr.contains("no such row"), "{stderr}");
+    let data = [
+        "explain",
+        "data",
+        &id,
+        "--report",
+        "1/results.json",
+        "--out",
+        "x.png",
+    ];
+    let (stderr, _) = ends(ue_audit(home.path()).args(data), 2);
+    assert!(stderr.contains("fingerprints"), "{stderr}");
 }
 
 #[test]

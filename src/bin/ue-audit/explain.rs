@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::ensure;
 use ue_audit::Error;
 use ue_audit::audit::fit;
 use ue_audit::data::write_atomic;
@@ -49,10 +48,9 @@ pub(crate) fn run(args: &ExplainArgs, global: &Global, console: &Console) -> any
                 Some(path) => Dvae::load(path)?,
                 None => fit(&dataset, &settings, console)?,
             };
-            ensure!(
-                model.provenance().data == dataset.fingerprint,
-                "--model was fitted to other data: its reconstructions are not those of the scan"
-            );
+            if model.provenance().data != dataset.fingerprint {
+                console.say("the model was fitted to other data; a scan without --model has seen other reconstructions");
+            }
             let take_apart = |rows: &[usize]| {
                 let parts = model.apply_rows(&dataset, rows)?;
                 Ok((parts.reconstruction, parts.perturbation))
