@@ -43,9 +43,9 @@ const WHOLE: f64 = 0.97;
 /// Between a group and the rest.
 pub(super) struct Gap {
     /// Least distance, in deviations of the rest.
-    separation: f64,
+    pub(super) separation: f64,
     /// Largest expected share of rows, among the group's, whose side is open.
-    doubt: f64,
+    pub(super) doubt: f64,
 }
 
 /// Rows that stand apart from the rest.

@@ -8,7 +8,7 @@
 use super::crossfit::Folds;
 use super::discriminant::Profile;
 use super::grain::Grain;
-use super::group::{Group, SEARCHED, refine, stands_apart};
+use super::group::{Gap, Group, SEARCHED, refine, stands_apart};
 use super::linalg::Rows;
 use super::net::cross_fitted;
 use crate::mixture::Anchor;
@@ -19,7 +19,13 @@ use crate::{Result, Seed};
 
 /// Most trainings, each from what the last one said: as long as the gap grows. What was taken in by mistake may convince the
 /// next network.
-const ROUNDS: u64 = 2;
+const ROUNDS: u64 = 5;
+/// What a gap is here. That something stands apart is known already, and rows in doubt are what the next network is for: where
+/// the first group holds the strongest rows alone, as it does of weak adversarial noise, many are.
+const SHARP: Gap = Gap {
+    separation: SEARCHED.separation,
+    doubt: 0.2,
+};
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
 
@@ -60,7 +66,7 @@ pub(super) fn sharpened(
             break;
         }
         separation = refined.1.separation();
-        match stands_apart(refined, &SEARCHED, labels, folds.classes) {
+        match stands_apart(refined, &SHARP, labels, folds.classes) {
             Some(group) => sharp = Some(group),
             None => break,
         }
