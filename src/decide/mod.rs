@@ -10,6 +10,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::stats::Metrics;
+
 pub use allowance::Allowance;
 pub use rule::{decide, unanswerable};
 
@@ -104,4 +106,26 @@ pub struct Decision {
     pub rows: Vec<RowDecision>,
     /// Classes, by label.
     pub classes: Vec<ClassDecision>,
+}
+
+impl Decision {
+    /// How flags and poison scores of the block rows `rows` compare with their `truth`, which has an entry for each of them.
+    ///
+    /// # Panics
+    /// If it has another number of entries: a defect in the caller.
+    pub fn against(&self, rows: &[usize], truth: &[bool]) -> Metrics {
+        let judged = rows.iter().map(|&row| &self.rows[row]);
+        let (flags, scores): (Vec<bool>, Vec<f64>) =
+            judged.map(|row| (row.flagged, row.poison_score)).unzip();
+        Metrics::new(&flags, &scores, truth)
+    }
+
+    /// As [`Decision::against`] of all readable rows.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn against_all(&self, truth: &[bool]) -> Metrics {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        self.against(&all, truth)
+    }
 }

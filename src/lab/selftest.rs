@@ -9,7 +9,6 @@ use crate::detect::collect;
 use crate::dvae::Dvae;
 use crate::observe::Observer;
 use crate::report::{Power, Trial};
-use crate::stats::Metrics;
 use crate::{Error, Result, Seed, Settings};
 
 /// What is planted unless asked otherwise: a pattern with a position, a texture without one, and noise that a network was
@@ -133,11 +132,7 @@ impl Grounds<'_> {
         let traces = self.model.traces(&data, observer)?;
         let evidence = collect(&data, traces, seed, observer)?;
         let decision = decide(&evidence, &data.labels(), data.class_names.len(), fdr);
-        let truth = planting.truth(planted);
-        let judged = decision.rows.iter();
-        let (flags, scores): (Vec<bool>, Vec<f64>) =
-            judged.map(|row| (row.flagged, row.poison_score)).unzip();
-        let metrics = Metrics::new(&flags, &scores, &truth);
+        let metrics = decision.against_all(&planting.truth(planted));
         Ok(Trial {
             ratio,
             planted,

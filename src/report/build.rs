@@ -10,7 +10,7 @@ use crate::data::{Dataset, Status};
 use crate::decide::gate::gate;
 use crate::decide::{ClassDecision, Decision, Ratio};
 use crate::detect::Evidence;
-use crate::stats::{Metrics, auc, quantiles};
+use crate::stats::{auc, quantiles};
 use crate::{Error, Result, Settings};
 
 /// How many ids each group of bad files names.
@@ -176,10 +176,8 @@ fn compare(
     let truth: Vec<bool> = dataset.readable().iter().map(|&row| truth[row]).collect();
     let labels = dataset.labels();
     let of = |rows: &[usize]| {
-        let judged = |i: &usize| (decision.rows[*i].flagged, decision.rows[*i].poison_score);
-        let (flags, scores): (Vec<bool>, Vec<f64>) = rows.iter().map(judged).unzip();
         let truth: Vec<bool> = rows.iter().map(|&i| truth[i]).collect();
-        Metrics::new(&flags, &scores, &truth)
+        decision.against(rows, &truth)
     };
     let of_class = |label| ClassMetrics {
         label,

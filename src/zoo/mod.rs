@@ -26,7 +26,7 @@ use resnet::{Kind, ResNet};
 
 use crate::nn::Mode;
 use crate::nn::params::Params;
-use crate::{Result, Seed};
+use crate::{Error, Result, Seed};
 
 /// A network that gives each image a number for each class.
 pub trait Classifier: Send + Sync {
@@ -107,9 +107,24 @@ impl Architecture {
     /// A fresh network for the samples it will be trained on, its weights drawn from `seed`.
     ///
     /// # Errors
-    /// If the tensor library refuses a shape.
+    /// [`Error::Settings`] for images that are too small, or if the tensor library refuses a shape.
     pub fn build(self, samples: &Samples<'_>, seed: Seed) -> Result<Box<dyn Classifier>> {
-        let classes = samples.classes;
+        let Samples {
+            height,
+            width,
+            classes,
+            ..
+        } = *samples;
+        let least = self.smallest_side();
+        if height.min(width) < least {
+            return Err(Error::Settings {
+                name: "image size",
+                problem: format!(
+                    "{height}x{width} is too small for {}; sides must be at least {least}",
+                    self.name()
+                ),
+            });
+        }
         Ok(match self {
             Self::Small => Box::new(Fast::new(samples, [16, 32, 64], seed)?),
             Self::Fast => Box::new(Fast::new(samples, [32, 128, 128], seed)?),

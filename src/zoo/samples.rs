@@ -6,6 +6,10 @@ use rayon::prelude::*;
 use crate::Result;
 use crate::data::Dataset;
 use crate::nn::augment::View;
+use crate::observe::Observer;
+
+/// Images looked at at once, where none is learnt from.
+const BATCH: usize = 128;
 
 /// Labelled images of one size, borrowed from wherever they are.
 #[derive(Clone, Debug)]
@@ -114,6 +118,27 @@ impl Samples<'_> {
             });
         let shape = (rows.len(), height, width, 3);
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    }
+
+    /// Shows some rows to `visit` as they are, a batch at a time, in their order: the rows and their pictures, as from
+    /// [`Samples::batch`].
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, and whatever `visit` returns.
+    ///
+    /// # Panics
+    /// If a row does not exist: a defect in the caller.
+    pub fn in_batches(
+        &self,
+        rows: &[usize],
+        observer: &dyn Observer,
+        mut visit: impl FnMut(&[usize], &Tensor) -> Result<()>,
+    ) -> Result<()> {
+        for rows in rows.chunks(BATCH) {
+            observer.check()?;
+            visit(rows, &self.batch(rows, |_| View::IDENTITY)?)?;
+        }
+        Ok(())
     }
 
     /// The labels of some rows.

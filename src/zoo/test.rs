@@ -5,7 +5,6 @@ use serde::Serialize;
 use super::{Classifier, Samples};
 use crate::Result;
 use crate::nn::Mode;
-use crate::nn::augment::View;
 use crate::observe::Observer;
 
 /// The answers of a classifier compared with the labels.
@@ -14,9 +13,6 @@ pub struct Evaluation {
     /// Images labelled with the row's class and taken for the column's.
     pub confusion: Vec<Vec<usize>>,
 }
-
-/// Images classified at once.
-const BATCH: usize = 128;
 
 impl Evaluation {
     /// Lets `classifier` answer for all `samples`, without augmentation. Of equal logits the first class is the answer.
@@ -31,17 +27,16 @@ impl Evaluation {
         let mut confusion = vec![vec![0; samples.classes]; samples.classes];
         observer.stage("test", samples.len() as u64);
         let rows: Vec<usize> = (0..samples.len()).collect();
-        for rows in rows.chunks(BATCH) {
-            observer.check()?;
-            let x = samples.batch(rows, |_| View::IDENTITY)?;
-            let logits: Vec<Vec<f32>> = classifier.forward(&x, Mode::Eval)?.to_vec2()?;
+        samples.in_batches(&rows, observer, |rows, x| {
+            let logits: Vec<Vec<f32>> = classifier.forward(x, Mode::Eval)?.to_vec2()?;
             for (&row, logits) in rows.iter().zip(&logits) {
                 let answers = (0..logits.len()).rev();
                 let answer = answers.max_by(|&a, &b| logits[a].total_cmp(&logits[b]));
                 confusion[samples.labels[row] as usize][answer.unwrap_or(0)] += 1;
             }
             observer.progress((rows[0] + rows.len()) as u64);
-        }
+            Ok(())
+        })?;
         Ok(Self { confusion })
     }
 

@@ -113,21 +113,6 @@ fn train_with(
     observer: &dyn Observer,
 ) -> Result<Trained> {
     recipe.validate()?;
-    let (side, least) = (
-        samples.height.min(samples.width),
-        architecture.smallest_side(),
-    );
-    if side < least {
-        return Err(Error::Settings {
-            name: "image size",
-            problem: format!(
-                "{}x{} is too small for {}; sides must be at least {least}",
-                samples.height,
-                samples.width,
-                architecture.name()
-            ),
-        });
-    }
     let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
     let name = architecture.name();
     let history = fit_with(aside, &*classifier, name, samples, recipe, seed, observer)?;

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 
 use super::grounds::CLEAN;
 use super::{Experiment, Grounds, markdown};
+use crate::Result;
 use crate::audit;
 use crate::decide::{Ratio, Verdict};
 use crate::lab::rival;
 use crate::observe::Observer;
 use crate::settings::{Config, Settings};
 use crate::stats::Metrics;
-use crate::{Error, Result};
 
 /// The product's own evidence and rule, beside the [`rival::NAMES`].
 pub const OURS: &str = "ours";
@@ -137,15 +137,6 @@ impl Experiment for Table8<'_> {
             OURS => audit::run(data, &settings, None, observer)?,
             name => rival::audit(data, &*rival::named(name)?, &settings, None, observer)?,
         };
-        let judged = audit.decision.rows.iter();
-        let (flags, scores): (Vec<bool>, Vec<f64>) =
-            judged.map(|row| (row.flagged, row.poison_score)).unzip();
-        if flags.len() != truth.len() {
-            return Err(Error::Numeric {
-                stage: "table8",
-                problem: "the mixture holds rows that were not judged".into(),
-            });
-        }
         let Ratio {
             estimate,
             low,
@@ -153,7 +144,7 @@ impl Experiment for Table8<'_> {
         } = audit.decision.ratio;
         Ok(Detected {
             verdict: audit.decision.verdict,
-            metrics: Metrics::new(&flags, &scores, &truth),
+            metrics: audit.decision.against_all(&truth),
             share: [estimate, low, high],
             seconds: begun.elapsed().as_secs_f64(),
         })

@@ -19,7 +19,6 @@ use ndarray::Array2;
 
 use super::{Judgement, Rival, Suspects};
 use crate::nn::Mode;
-use crate::nn::augment::View;
 use crate::observe::Observer;
 use crate::stats::quantiles;
 use crate::zoo::{Architecture, Recipe, Samples, train};
@@ -33,8 +32,6 @@ const MULTIPLIER: f64 = 1.5;
 const DIRECTIONS: usize = 10;
 /// Starts of k-means, of which the best counts.
 const STARTS: usize = 10;
-/// Images at once.
-const BATCH: usize = 128;
 
 pub(super) struct Spectral;
 
@@ -141,12 +138,11 @@ fn activations(suspects: &Suspects<'_>, observer: &dyn Observer) -> Result<Vec<C
     let network = train(&samples, fast, &recipe, suspects.seed, observer)?.classifier;
     let all: Vec<usize> = (0..samples.len()).collect();
     let mut features: Vec<Vec<f32>> = Vec::with_capacity(all.len());
-    for rows in all.chunks(BATCH) {
-        observer.check()?;
-        let x = samples.batch(rows, |_| View::IDENTITY)?;
-        let activations = network.features(&x, Mode::Eval)?.flatten_from(1)?;
+    samples.in_batches(&all, observer, |_, x| {
+        let activations = network.features(x, Mode::Eval)?.flatten_from(1)?;
         features.extend(activations.to_vec2::<f32>()?);
-    }
+        Ok(())
+    })?;
     let of_class = |class: u32| {
         let rows: Vec<usize> = (0..all.len())
             .filter(|&i| samples.labels[i] == class)

@@ -21,7 +21,7 @@ use super::{Judgement, Rival, Suspects};
 use crate::Result;
 use crate::dvae::Latent;
 use crate::nn::Mode;
-use crate::nn::augment::{Augment, Border, View};
+use crate::nn::augment::{Augment, Border};
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
 use crate::zoo::{Architecture, Classifier, Images, Recipe, Samples, Schedule, fit};
@@ -36,8 +36,6 @@ const STEPS: usize = 2500;
 const HIDDEN: usize = 512;
 /// What `bias-shift` takes from each value.
 const SHIFT: f32 = 0.5;
-/// Images that are answered at once.
-const BATCH: usize = 128;
 const NO_AUGMENT: Augment = Augment {
     padding: 0,
     border: Border::Zero,
@@ -209,13 +207,11 @@ fn answer(
     scores: &mut [f64],
     observer: &dyn Observer,
 ) -> Result<()> {
-    for rows in rows.chunks(BATCH) {
-        observer.check()?;
-        let x = samples.batch(rows, |_| View::IDENTITY)?;
-        let logits: Vec<Vec<f32>> = network.forward(&x, Mode::Eval)?.to_vec2()?;
+    samples.in_batches(rows, observer, |rows, x| {
+        let logits: Vec<Vec<f32>> = network.forward(x, Mode::Eval)?.to_vec2()?;
         for (&row, logits) in rows.iter().zip(&logits) {
             scores[row] = margin(logits, samples.labels[row]);
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
