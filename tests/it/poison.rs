@@ -8,7 +8,7 @@ use ue_audit::lab::attack::{
     Attack, Budget, Options, Perturbation, Storage, Stored, Target, WorkFile, named,
 };
 use ue_audit::lab::experiment::{
-    Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
+    Carried, Carriers, Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
 };
 use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, Summary, sheet_beside};
 use ue_audit::observe::{Observer, Silent};
@@ -178,6 +178,19 @@ fn experiments_run_each_cell_once() {
     assert_eq!(cells[4], cells[1..4].iter().copied().fold(0.0, f64::max));
     let unknown = (&attacks[..1], &["prayer".to_owned()][..]);
     assert!(Repairs::new(&grounds, &learner, Table::Seven, unknown, Preset::Fast).is_err());
+
+    let table1 = Carried::new(
+        &grounds,
+        &learner,
+        Carriers::TableOne,
+        &attacks[..1],
+        Preset::Fast,
+    );
+    let table = reproduce(&table1, &out, &Silent, &mut |_| {}).unwrap();
+    assert!(
+        table.lines().last().unwrap().starts_with("| lsp | 1 | "),
+        "{table}"
+    );
 
     let grid = (&attacks[..1], &[0.5][..]);
     let detectors = ["simple-linear".to_owned()];

@@ -427,12 +427,16 @@ pub(crate) struct PoisonArgs {
 pub(crate) enum Experiment {
     /// A poison of every attack, all rows perturbed, for the other experiments.
     Poisons,
+    /// Accuracy after learning from clean pictures to which the disentangled perturbation is added.
+    Table1,
     /// Accuracy by the defense, every row poisoned.
     Table2,
     /// Accuracy without parts of the two-stage method, every row poisoned.
     Table7,
     /// Which rows a detector finds, by the share of poisoned rows.
     Table8,
+    /// As table1, where few rows are poisoned: the right half of table 8.
+    Table8Right,
     /// Accuracy by the share of poisoned rows, without a defense.
     Table9,
 }
@@ -490,7 +494,7 @@ pub(crate) struct ReproduceArgs {
     /// A detector of table 8, may be repeated: ours, or one that `scan --detector` knows.
     #[arg(long, value_name = "NAME", default_value = ue_audit::lab::experiment::OURS)]
     pub(crate) detector: Vec<String>,
-    /// Size of the models that purify, and length of their training [default: fast].
+    /// Size of the D-VAEs, and length of their training [default: fast].
     #[arg(long, env = "UE_AUDIT_PRESET", value_name = "fast|paper", value_parser = word::<Preset>)]
     preset: Option<Preset>,
 }

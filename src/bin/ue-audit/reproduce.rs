@@ -4,12 +4,15 @@ use anyhow::anyhow;
 use ue_audit::decide::gate::Gate;
 use ue_audit::lab::attack::{Options, named};
 use ue_audit::lab::experiment::{
-    Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
+    Carried, Carriers, Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
 };
 
 use crate::args::{Experiment, Global, ReproduceArgs, word};
 use crate::progress::Console;
 use crate::{exit, output, source};
+
+/// What gets the line of each finished cell.
+type Tell<'a> = &'a mut dyn FnMut(&str);
 
 pub(crate) fn run(
     args: &ReproduceArgs,
@@ -51,15 +54,21 @@ pub(crate) fn run(
         let training = (args.model, args.epochs.map(|epochs| epochs.get()));
         Learner::new(&grounds, &args.test, training, console)
     };
-    let mut repairs = |columns, learner: &Learner| {
+    let repairs = |columns, learner: &Learner, tell: Tell<'_>| {
         let grid = (&attacks[..], &args.defense[..]);
         let repairs = Repairs::new(&grounds, learner, columns, grid, settings.preset)?;
-        reproduce(&repairs, home, console, &mut tell)
+        reproduce(&repairs, home, console, tell)
+    };
+    let carried = |carriers, learner: &Learner, tell: Tell<'_>| {
+        let carried = Carried::new(&grounds, learner, carriers, &attacks, settings.preset);
+        reproduce(&carried, home, console, tell)
     };
     match args.experiment {
         Experiment::Poisons => {}
-        Experiment::Table2 => table = repairs(Table::Two, &learner()?)?,
-        Experiment::Table7 => table = repairs(Table::Seven, &learner()?)?,
+        Experiment::Table1 => table = carried(Carriers::TableOne, &learner()?, &mut tell)?,
+        Experiment::Table2 => table = repairs(Table::Two, &learner()?, &mut tell)?,
+        Experiment::Table7 => table = repairs(Table::Seven, &learner()?, &mut tell)?,
+        Experiment::Table8Right => table = carried(Carriers::TableEight, &learner()?, &mut tell)?,
         Experiment::Table8 => {
             let table8 = Table8::new(&grounds, mixtures, &args.detector)?;
             table = reproduce(&table8, home, console, &mut tell)?;

@@ -8,7 +8,7 @@ use super::Grounds;
 use crate::data::{Dataset, LoadOptions, load, open};
 use crate::lab::defense::{self, Defense};
 use crate::observe::Observer;
-use crate::zoo::{Architecture, Recipe, Samples, train};
+use crate::zoo::{Architecture, Recipe, Samples, Trained, train};
 use crate::{Error, Result, Seed};
 
 /// A classifier, how it is trained, and the clean rows that it is tested on.
@@ -76,10 +76,15 @@ impl Learner {
         }
     }
 
+    /// The clean rows that are tested on.
+    pub fn test(&self) -> &Dataset {
+        &self.test
+    }
+
     /// Trains on `data`, under the protection of `defense` if there is one, and tests.
     ///
     /// # Errors
-    /// Those of the training, and [`Error::Numeric`] for an empty test set.
+    /// Those of [`Learner::train`] and [`Learner::accuracy`].
     pub fn learn(
         &self,
         data: &Dataset,
@@ -87,23 +92,44 @@ impl Learner {
         seed: Seed,
         observer: &dyn Observer,
     ) -> Result<Learned> {
+        let trained = self.train(data, defense, seed, observer)?;
+        Ok(Learned {
+            accuracy: Self::accuracy(&trained, &self.test, observer)?,
+            loss: trained.history.last().map_or(f32::NAN, |epoch| epoch.loss),
+        })
+    }
+
+    /// Trains on `data`, under the protection of `defense` if there is one.
+    ///
+    /// # Errors
+    /// Those of the training.
+    pub fn train(
+        &self,
+        data: &Dataset,
+        defense: Option<&dyn Defense>,
+        seed: Seed,
+        observer: &dyn Observer,
+    ) -> Result<Trained> {
         let samples = Samples::from(data);
         let (model, recipe) = (self.model, &self.recipe);
-        let trained = match defense {
-            None => train(&samples, model, recipe, seed, observer)?,
+        match defense {
+            None => train(&samples, model, recipe, seed, observer),
             Some(defense) => {
                 let epochs = Some(recipe.epochs);
-                defense::train(&samples, model, defense, epochs, seed, observer)?
+                defense::train(&samples, model, defense, epochs, seed, observer)
             }
-        };
-        let evaluation = trained.test(&Samples::from(&self.test), observer)?;
-        let accuracy = evaluation.accuracy().ok_or_else(|| Error::Numeric {
+        }
+    }
+
+    /// Share of the readable rows of `data` that a classifier gets right.
+    ///
+    /// # Errors
+    /// [`Error::Numeric`] if there are none, [`Error::Interrupted`] when the observer says so.
+    pub fn accuracy(trained: &Trained, data: &Dataset, observer: &dyn Observer) -> Result<f64> {
+        let evaluation = trained.test(&Samples::from(data), observer)?;
+        evaluation.accuracy().ok_or_else(|| Error::Numeric {
             stage: "test",
-            problem: "the test set holds no picture that can be read".into(),
-        })?;
-        Ok(Learned {
-            accuracy,
-            loss: trained.history.last().map_or(f32::NAN, |epoch| epoch.loss),
+            problem: "there is no picture that can be read".into(),
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! An experiment that was stopped goes on where it was; a table is a pure function of the finished cells.
 
+mod carried;
 mod grounds;
 mod learner;
 mod poisons;
@@ -15,6 +16,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use carried::{Carried, Carriers, Carrying, Effect};
 pub use grounds::Grounds;
 pub use learner::{Learned, Learner, Training};
 pub use poisons::{Making, Poisons};
