@@ -208,7 +208,7 @@ fn alike(one: &Group, other: &Group) -> bool {
 }
 
 /// Trains a discriminant on the rows that carry, and says anew which rows carry, until it has settled.
-pub(super) fn refine(
+fn refine(
     profile: &Profile,
     mut carries: Vec<f64>,
     anchor: Anchor,
@@ -217,16 +217,29 @@ pub(super) fn refine(
 ) -> Result<(Group, Mixture)> {
     let mut rounds = ROUNDS;
     loop {
-        let scores = profile.scores(&carries)?;
-        let mixture = Mixture::fit(&scores, labels, classes, anchor);
-        let members = mixture.posteriors(&scores, labels);
-        let moves = members.iter().zip(&carries).map(|(a, b)| (a - b).abs());
+        let (group, mixture) = told(profile, &carries, anchor, labels, classes)?;
+        let moves = group.members.iter().zip(&carries);
+        let moves: f64 = moves.map(|(a, b)| (a - b).abs()).sum();
         rounds -= 1;
-        if rounds == 0 || moves.sum::<f64>() < SETTLED {
-            return Ok((Group::new(scores, members), mixture));
+        if rounds == 0 || moves < SETTLED {
+            return Ok((group, mixture));
         }
-        carries = members;
+        carries = group.members;
     }
+}
+
+/// The rows that a discriminant of those that carry says do carry.
+pub(super) fn told(
+    profile: &Profile,
+    carries: &[f64],
+    anchor: Anchor,
+    labels: &[u32],
+    classes: usize,
+) -> Result<(Group, Mixture)> {
+    let scores = profile.scores(carries)?;
+    let mixture = Mixture::fit(&scores, labels, classes, anchor);
+    let members = mixture.posteriors(&scores, labels);
+    Ok((Group::new(scores, members), mixture))
 }
 
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
