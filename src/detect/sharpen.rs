@@ -17,8 +17,8 @@ use crate::observe::Observer;
 use crate::stats::moments;
 use crate::{Result, Seed};
 
-/// Most trainings, each from what the last one said: as long as the gap grows. What was taken in by mistake may convince the
-/// next network.
+/// Most trainings, each from what the discriminant said once of the last one: as long as the gap grows. Left to itself, the
+/// discriminant goes on to loud natural rows, and then teaches the next network to find those.
 const ROUNDS: u64 = 5;
 /// What a gap is here. That something stands apart is known already.
 const SHARP: Gap = Gap {
@@ -29,6 +29,8 @@ const SHARP: Gap = Gap {
 /// of the rest: where the first group holds the strongest rows alone, as it does of weak adversarial noise, the first network
 /// leaves many rows in doubt. Clean photographs, split in two at will, stay below.
 const TEACHES: f64 = 5.0;
+/// Another training is not worth its time where the last one has moved a smaller share of the rows from side to side.
+const SETTLED: f64 = 1e-3;
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
 
@@ -63,8 +65,14 @@ pub(super) fn sharpened(
             break;
         }
         separation = refined.1.separation();
-        teacher = refined.0.members.clone();
+        let members = refined.0.members.clone();
+        let moves = members.iter().zip(&teacher).map(|(a, b)| (a - b).abs());
+        let settled = moves.sum::<f64>() < SETTLED * members.len() as f64;
+        teacher = members;
         sharp = stands_apart(refined, &SHARP, labels, folds.classes).or(sharp);
+        if settled {
+            break;
+        }
     }
     Ok(sharp)
 }
