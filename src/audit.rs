@@ -81,16 +81,11 @@ pub fn run(
 /// [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, and
 /// [`Error::Numeric`](crate::Error::Numeric) where the training diverged.
 pub fn fit(dataset: &Dataset, settings: &Settings, observer: &dyn Observer) -> Result<Dvae> {
-    let config = config(settings, dataset.readable().len());
-    Dvae::fit(dataset, &config, settings.seed, observer)
-}
-
-/// The model that `settings` ask for, for so many rows.
-pub(crate) fn config(settings: &Settings, rows: usize) -> DvaeConfig {
-    match settings.preset {
-        Preset::Fast => DvaeConfig::fast_for(rows),
+    let config = match settings.preset {
+        Preset::Fast => DvaeConfig::fast_for(dataset.readable().len()),
         Preset::Paper => DvaeConfig::paper(),
-    }
+    };
+    Dvae::fit(dataset, &config, settings.seed, observer)
 }
 
 /// Times the stages.

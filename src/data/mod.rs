@@ -138,6 +138,21 @@ impl Dataset {
         }
     }
 
+    /// The readable rows with other `pixels`, `[readable, height, width, 3]`; ids and fingerprints are new.
+    ///
+    /// # Panics
+    /// If `pixels` has another length: a defect in the caller.
+    pub fn with_pixels(&self, pixels: Vec<u8>) -> Self {
+        Self::from_pixels(
+            &self.format,
+            &self.rule,
+            self.class_names.clone(),
+            (self.height, self.width),
+            pixels,
+            &self.labels(),
+        )
+    }
+
     /// Row numbers (into [`Dataset::rows`]) of the readable rows, ascending: entry `k` owns block image `k`.
     pub fn readable(&self) -> &[usize] {
         &self.readable

@@ -93,6 +93,12 @@ impl Group {
         (0..self.members.len()).partition(|&i| self.members[i] > 0.5)
     }
 
+    /// By how much all probabilities together differ from those that `carries` holds.
+    pub(super) fn moved_from(&self, carries: &[f64]) -> f64 {
+        let pairs = self.members.iter().zip(carries);
+        pairs.map(|(a, b)| (a - b).abs()).sum()
+    }
+
     /// Whether most of the rows are in the `known` group already.
     pub(super) fn is_within(&self, known: &Self) -> bool {
         let pairs = self.members.iter().zip(&known.members);
@@ -218,10 +224,8 @@ fn refine(
     let mut rounds = ROUNDS;
     loop {
         let (group, mixture) = told(profile, &carries, anchor, labels, classes)?;
-        let moves = group.members.iter().zip(&carries);
-        let moves: f64 = moves.map(|(a, b)| (a - b).abs()).sum();
         rounds -= 1;
-        if rounds == 0 || moves < SETTLED {
+        if rounds == 0 || group.moved_from(&carries) < SETTLED {
             return Ok((group, mixture));
         }
         carries = group.members;

@@ -65,10 +65,8 @@ pub(super) fn sharpened(
             break;
         }
         separation = refined.1.separation();
-        let members = refined.0.members.clone();
-        let moves = members.iter().zip(&teacher).map(|(a, b)| (a - b).abs());
-        let settled = moves.sum::<f64>() < SETTLED * members.len() as f64;
-        teacher = members;
+        let settled = refined.0.moved_from(&teacher) < SETTLED * teacher.len() as f64;
+        teacher.clone_from(&refined.0.members);
         sharp = stands_apart(refined, &SHARP, labels, folds.classes).or(sharp);
         if settled {
             break;

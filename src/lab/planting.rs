@@ -78,13 +78,6 @@ impl<'a> Planting<'a> {
             let rgb = &mut pixels[row * size..(row + 1) * size];
             apply(rgb, self.perturbation.row(k), self.budget, Storage::Round)?;
         }
-        Ok(Dataset::from_pixels(
-            &self.clean.format,
-            &self.clean.rule,
-            self.clean.class_names.clone(),
-            (height, width),
-            pixels,
-            &self.clean.labels(),
-        ))
+        Ok(self.clean.with_pixels(pixels))
     }
 }

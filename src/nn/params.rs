@@ -112,25 +112,11 @@ impl Params {
     /// # Errors
     /// If a value cannot be read back.
     pub fn to_safetensors(&self, (name, value): (&str, String)) -> Result<Vec<u8>> {
-        let mut buffers = Vec::with_capacity(self.entries.len());
-        for param in &self.entries {
-            let bytes: Vec<u8> = values(&param.var)?
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            buffers.push((param, bytes));
-        }
-        let views = buffers
-            .iter()
-            .map(|(param, bytes)| {
-                let shape = param.var.dims().to_vec();
-                TensorView::new(safetensors::Dtype::F32, shape, bytes)
-                    .map(|view| (param.name.as_str(), view))
-            })
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(candle_core::Error::from)?;
-        let header = [(name.to_owned(), value)].into_iter().collect();
-        Ok(safetensors::serialize(views, Some(header)).map_err(candle_core::Error::from)?)
+        let tensor = |param: &Param| {
+            let shape = param.var.dims().to_vec();
+            Ok((param.name.clone(), shape, values(&param.var)?))
+        };
+        serialized(self.entries.iter().map(tensor), (name, value))
     }
 
     /// Takes the values of all tensors from a file that must hold the same names and shapes, no fewer and no more.
@@ -152,13 +138,7 @@ impl Params {
                     param.var.dims()
                 ));
             }
-            let values: Vec<f32> = view
-                .data()
-                .as_chunks()
-                .0
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect();
+            let values = reals(&view);
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(format!("tensor {name} holds a number that is not finite"));
             }
@@ -169,6 +149,33 @@ impl Params {
             None => Ok(()),
         }
     }
+}
+
+/// Tensors, each with its name and shape, as safetensors bytes with one metadata entry.
+pub(super) fn serialized(
+    tensors: impl Iterator<Item = Result<(String, Vec<usize>, Vec<f32>)>>,
+    (entry, header): (&str, String),
+) -> Result<Vec<u8>> {
+    let mut buffers = Vec::new();
+    for tensor in tensors {
+        let (name, shape, values) = tensor?;
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes());
+        buffers.push((name, shape, bytes.collect::<Vec<u8>>()));
+    }
+    let views = buffers.iter().map(|(name, shape, bytes)| {
+        let view = TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)?;
+        Ok((name.as_str(), view))
+    });
+    let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
+    let header = [(entry.to_owned(), header)].into_iter().collect();
+    let bytes = views.and_then(|views| safetensors::serialize(views, Some(header)));
+    Ok(bytes.map_err(candle_core::Error::from)?)
+}
+
+/// The numbers of a tensor of f32 on file.
+pub(super) fn reals(view: &TensorView<'_>) -> Vec<f32> {
+    let numbers = view.data().as_chunks().0.iter();
+    numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
 }
 
 /// The numbers of a tensor in row-major order.

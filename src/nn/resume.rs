@@ -7,13 +7,12 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use safetensors::tensor::{Dtype, TensorView};
-use safetensors::{SafeTensors, serialize};
+use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::optim::{Memory, Optimizer};
-use super::params::{Params, store, values};
+use super::params::{Params, reals, serialized, store, values};
 use crate::file::write_atomic;
 use crate::observe::Observer;
 use crate::{Error, Result};
@@ -54,12 +53,6 @@ impl<'a> Resume<'a> {
             pause: PAUSE,
             saved: Instant::now(),
         }
-    }
-
-    /// With another time between two saves; none is after every epoch.
-    #[must_use]
-    pub fn every(self, pause: Duration) -> Self {
-        Self { pause, ..self }
     }
 
     /// Puts everything back as it was; gives what the finished epochs told, nothing without a file.
@@ -114,10 +107,7 @@ impl<'a> Resume<'a> {
             if view.dtype() != Dtype::F32 || view.shape() != [count] {
                 return Err(format!("tensor {name} has another shape"));
             }
-            let numbers = view.data().as_chunks().0.iter();
-            Ok(numbers
-                .map(|b| f32::from_le_bytes(*b))
-                .collect::<Vec<f32>>())
+            Ok(reals(&view))
         };
         for param in self.params.entries() {
             let values = numbers(&parameter(&param.name), param.var.elem_count())?;
@@ -145,19 +135,7 @@ impl<'a> Resume<'a> {
         if self.saved.elapsed() < self.pause {
             return Ok(());
         }
-        let bytes_of = |numbers: &[f32]| -> Vec<u8> {
-            numbers
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect()
-        };
-        let mut tensors = Vec::new();
-        for param in self.params.entries() {
-            tensors.push((parameter(&param.name), bytes_of(&values(&param.var)?)));
-        }
         let Memory { steps, buffers } = optimizer.memory();
-        let remembered = buffers.iter().enumerate();
-        tensors.extend(remembered.map(|(place, buffer)| (memory(place), bytes_of(buffer))));
         let header = Header {
             owner: self.owner.clone(),
             steps: steps.map(|steps| *steps),
@@ -167,14 +145,12 @@ impl<'a> Resume<'a> {
             stage: "checkpoint",
             problem: error.to_string(),
         })?;
-        let views = tensors.iter().map(|(name, bytes)| {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)?;
-            Ok((name.as_str(), view))
-        });
-        let views = views.collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
-        let entry = [(ENTRY.to_owned(), header)].into_iter().collect();
-        let bytes = views.and_then(|views| serialize(views, Some(entry)));
-        let bytes = bytes.map_err(candle_core::Error::from)?;
+        let flat = |name, values: Vec<f32>| (name, vec![values.len()], values);
+        let parameters = self.params.entries().iter();
+        let parameters = parameters.map(|p| Ok(flat(parameter(&p.name), values(&p.var)?)));
+        let remembered = buffers.iter().enumerate();
+        let remembered = remembered.map(|(place, buffer)| Ok(flat(memory(place), buffer.to_vec())));
+        let bytes = serialized(parameters.chain(remembered), (ENTRY, header))?;
         write_atomic(&self.path, &bytes)?;
         self.saved = Instant::now();
         Ok(())
@@ -213,7 +189,10 @@ mod tests {
     ) -> Result<(Vec<Vec<f32>>, Vec<Epoch>)> {
         let mut params = Params::new(Seed(1));
         let layer = Linear::new(&mut params, "fc", (3, 2)).unwrap();
-        let resume = Resume::new(path, &params, owner.into()).every(Duration::ZERO);
+        let resume = Resume {
+            pause: Duration::ZERO,
+            ..Resume::new(path, &params, owner.into())
+        };
         let epochs = Epochs {
             name: "test",
             rows: ROWS,

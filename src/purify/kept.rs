@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::Job;
 use crate::data::Dataset;
 use crate::dvae::{Dvae, DvaeConfig};
+use crate::file::remove;
 use crate::{Error, Result, Seed};
 
 /// Every model that a method keeps.
@@ -30,13 +31,6 @@ pub fn discard(folder: &Path) -> Result<()> {
         {
             Err(Error::io(folder)(error))
         }
-        _ => Ok(()),
-    }
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
         _ => Ok(()),
     }
 }

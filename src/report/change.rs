@@ -22,18 +22,24 @@ pub struct Change {
 impl Change {
     /// From `old` to `new`, two pictures of one size under one label; the new id is not known yet and is the old one.
     pub fn new(id: &str, label: u32, old: &Image, new: &Image) -> Self {
-        let differences = || old.rgb.iter().zip(&new.rgb).map(|(a, b)| a.abs_diff(*b));
-        let squares: f64 = differences().map(|d| f64::from(d).powi(2)).sum();
-        let mean = squares / old.rgb.len().max(1) as f64;
+        let differences = old.rgb.iter().zip(&new.rgb).map(|(a, b)| a.abs_diff(*b));
         Self {
             id: id.into(),
             new_id: id.into(),
             old_fingerprint: old.fingerprint(label),
             new_fingerprint: new.fingerprint(label),
-            psnr: (mean > 0.0).then(|| 10.0 * (255.0f64.powi(2) / mean).log10()),
-            largest: differences().max().unwrap_or(0),
+            psnr: psnr(&old.rgb, &new.rgb),
+            largest: differences.max().unwrap_or(0),
         }
     }
+}
+
+/// Peak signal-to-noise ratio of `new` against `old`, pictures of one size, over all values, dB; `None` where they are equal.
+pub fn psnr(old: &[u8], new: &[u8]) -> Option<f64> {
+    let differences = old.iter().zip(new).map(|(a, b)| a.abs_diff(*b));
+    let squares: f64 = differences.map(|d| f64::from(d).powi(2)).sum();
+    let mean = squares / old.len().max(1) as f64;
+    (mean > 0.0).then(|| 10.0 * (255.0f64.powi(2) / mean).log10())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::csv::{SAMPLE_COLUMNS, unguard};
 use super::panels::{Strip, amplified, bytes, draw, panel};
 use super::sheet::TakeApart;
-use super::shortcut::Shortcut;
+use super::shortcut::{Shortcut, left_over};
 use crate::data::Dataset;
 use crate::stats::quantiles;
 use crate::{Error, Result};
@@ -179,8 +179,7 @@ pub fn render(
 ) -> Result<Vec<u8>> {
     let size = (dataset.height, dataset.width);
     let (reconstruction, perturbation) = take_apart(&[row])?;
-    let pairs = dataset.image(row).iter().zip(&reconstruction);
-    let left: Vec<f32> = pairs.map(|(&x, r)| f32::from(x) / 255.0 - r).collect();
+    let left = left_over(dataset.image(row), &reconstruction);
     let colour = if flagged { RED } else { GREEN };
     let apart = vec![
         panel(size, dataset.image(row)),

@@ -7,6 +7,7 @@ use super::{Report, Timings, csv, sheet, shortcut};
 use crate::data::{Dataset, write_atomic};
 use crate::decide::Decision;
 use crate::detect::Evidence;
+use crate::file::remove;
 use crate::{Error, Result};
 
 /// The report; written last, so that its presence marks a complete audit.
@@ -69,10 +70,7 @@ pub fn write(folder: &Path, force: bool, contents: &Contents<'_>) -> Result<()> 
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     for name in [RESULTS, SHORTCUTS] {
         // An audit that is stopped half-way must not carry the results of the one before it.
-        let old = folder.join(name);
-        if old.exists() {
-            std::fs::remove_file(&old).map_err(Error::io(&old))?;
-        }
+        remove(&folder.join(name))?;
     }
     let Contents {
         dataset,

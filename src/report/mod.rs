@@ -26,7 +26,7 @@ use crate::decide::Verdict;
 use crate::decide::gate::Gate;
 use crate::stats::Metrics;
 
-pub use change::Change;
+pub use change::{Change, psnr};
 pub use explain::{Explanation, Standing};
 pub use rendering::Rendering;
 pub use timings::{Stage, Timing, Timings};

@@ -55,32 +55,42 @@ impl Shortcut {
         take_apart: &TakeApart<'_>,
     ) -> Result<Option<Self>> {
         let labels = dataset.labels();
-        let rows = |chosen: &dyn Fn(usize) -> bool| -> Vec<usize> {
-            (0..labels.len()).filter(|&k| chosen(k)).collect()
-        };
-        let carry = rows(&|k| labels[k] == label && flagged[k]);
-        if carry.len() < LEAST {
+        if rows(&labels, |k| labels[k] == label && flagged[k]).len() < LEAST {
             return Ok(None);
         }
-        let mut other = rows(&|k| !flagged[k]);
-        if other.len() < LEAST {
-            other = rows(&|k| labels[k] != label);
-        }
-        let [carried, natural] = [&carry, &other].map(|rows| Traits::of(rows, dataset, take_apart));
-        let (carried, natural) = (carried?, natural?);
+        let rest = Traits::of_rest(dataset, flagged, take_apart)?;
+        Self::beside(rest.as_ref(), label, dataset, flagged, take_apart).map(Some)
+    }
+
+    /// Of a class with flagged rows, beside the `rest` of the drop, or the other classes where there is none.
+    fn beside(
+        rest: Option<&Traits>,
+        label: u32,
+        dataset: &Dataset,
+        flagged: &[bool],
+        take_apart: &TakeApart<'_>,
+    ) -> Result<Self> {
+        let labels = dataset.labels();
+        let carry = rows(&labels, |k| labels[k] == label && flagged[k]);
+        let carried = Traits::of(&carry, dataset, take_apart)?;
+        let others;
+        let natural = match rest {
+            Some(rest) => rest,
+            None => {
+                let classes = rows(&labels, |k| labels[k] != label);
+                others = Traits::of(&classes, dataset, take_apart)?;
+                &others
+            }
+        };
         let ratio = |(a, b): (&f32, &f32)| (a.max(f32::MIN_POSITIVE) / b.max(1e-12)).log2();
         let pairs = carried.mean.iter().zip(&natural.mean);
-        Ok(Some(Self {
+        let powers = carried.power.iter().zip(&natural.power);
+        Ok(Self {
             label,
             example: carry[0],
             template: pairs.map(|(a, b)| a - b).collect(),
-            spectrum: carried
-                .power
-                .iter()
-                .zip(&natural.power)
-                .map(ratio)
-                .collect(),
-        }))
+            spectrum: powers.map(ratio).collect(),
+        })
     }
 
     /// The spectrum in grey: mid-grey where the power is equal, white where it is eight times that of other rows or more.
@@ -115,24 +125,36 @@ pub fn render(
     counts.sort_by_key(|&(count, label)| (std::cmp::Reverse(count), label));
     counts.truncate(CLASSES);
     counts.sort_by_key(|&(_, label)| label);
+    if counts.is_empty() {
+        return Ok(None);
+    }
+    let rest = Traits::of_rest(dataset, flagged, take_apart)?;
     let mut strips = Vec::new();
     let size = (dataset.height, dataset.width);
     for (_, label) in counts {
-        let shortcut = Shortcut::of(label, dataset, flagged, take_apart)?;
-        strips.extend(shortcut.map(|shortcut| Strip {
+        let shortcut = Shortcut::beside(rest.as_ref(), label, dataset, flagged, take_apart)?;
+        strips.push(Strip {
             colour: RED,
             panels: vec![
                 panel(size, dataset.image(shortcut.example)),
                 panel(size, &amplified(&shortcut.template)),
                 panel(size, &shortcut.spectrum_rgb()),
             ],
-        }));
-    }
-    if strips.is_empty() {
-        return Ok(None);
+        });
     }
     let (left, right) = strips.split_at(strips.len().div_ceil(2));
     draw([left, right], size).map(Some)
+}
+
+/// Numbers of the rows that are `chosen` among those that `all` has an entry for.
+fn rows<T>(all: &[T], chosen: impl Fn(usize) -> bool) -> Vec<usize> {
+    (0..all.len()).filter(|&k| chosen(k)).collect()
+}
+
+/// What a reconstruction leaves of a picture, x - x̂.
+pub(super) fn left_over(picture: &[u8], reconstruction: &[f32]) -> Vec<f32> {
+    let pairs = picture.iter().zip(reconstruction);
+    pairs.map(|(&x, r)| f32::from(x) / 255.0 - r).collect()
 }
 
 /// Mean and power spectrum of what a model leaves of some rows.
@@ -142,6 +164,19 @@ struct Traits {
 }
 
 impl Traits {
+    /// Of the rows without a flag; `None` if fewer than [`LEAST`] are.
+    fn of_rest(
+        dataset: &Dataset,
+        flagged: &[bool],
+        take_apart: &TakeApart<'_>,
+    ) -> Result<Option<Self>> {
+        let rest = rows(flagged, |k| !flagged[k]);
+        let enough = rest.len() >= LEAST;
+        enough
+            .then(|| Self::of(&rest, dataset, take_apart))
+            .transpose()
+    }
+
     /// Of at most [`ROWS`] of the `rows`, spread evenly.
     fn of(rows: &[usize], dataset: &Dataset, take_apart: &TakeApart<'_>) -> Result<Self> {
         let count = rows.len().min(ROWS);
@@ -153,8 +188,7 @@ impl Traits {
         for rows in chosen.chunks(BATCH) {
             let (reconstruction, _) = take_apart(rows)?;
             for (&k, reconstruction) in rows.iter().zip(reconstruction.chunks_exact(size)) {
-                let pairs = dataset.image(k).iter().zip(reconstruction);
-                let left: Vec<f32> = pairs.map(|(&x, r)| f32::from(x) / 255.0 - r).collect();
+                let left = left_over(dataset.image(k), reconstruction);
                 mean.iter_mut()
                     .zip(&left)
                     .for_each(|(m, v)| *m += v / count as f32);

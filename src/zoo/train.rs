@@ -1,15 +1,15 @@
 //! Training a classifier.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::{Architecture, Classifier, Evaluation, Recipe, Samples};
+use crate::file::remove;
 use crate::nn::epochs::Epochs;
 use crate::nn::likelihood::Epoch;
 use crate::nn::params::Params;
 use crate::nn::resume::Resume;
 use crate::observe::Observer;
-use crate::{Error, Result, Seed};
+use crate::{Result, Seed};
 
 /// A classifier and how it came about.
 pub struct Trained {
@@ -65,10 +65,8 @@ pub fn train_from(
 ) -> Result<Trained> {
     let kept = Aside::Keep(path);
     let trained = train_with(kept, samples, architecture, recipe, seed, observer)?;
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
-        _ => Ok(trained),
-    }
+    remove(path)?;
+    Ok(trained)
 }
 
 /// Trains a fresh network on `samples`; `watch` sees its tensors after each epoch but the last, whose number it is told,

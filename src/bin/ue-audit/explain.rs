@@ -1,8 +1,5 @@
 //! `ue-audit explain`: what an audit says of one row, in numbers and as a picture.
 
-use std::collections::BTreeSet;
-
-use ue_audit::Error;
 use ue_audit::audit::fit;
 use ue_audit::data::write_atomic;
 use ue_audit::decide::Verdict;
@@ -12,7 +9,8 @@ use ue_audit::report::shortcut::Shortcut;
 use ue_audit::report::{Explanation, explain, folder, terminal};
 
 use crate::args::{ExplainArgs, Global};
-use crate::findings::{read_report, scanned};
+use crate::findings::{flagged_ids, read_report, scanned};
+use crate::pipeline::take_apart;
 use crate::progress::Console;
 use crate::{exit, output, source};
 
@@ -26,9 +24,7 @@ pub(crate) fn run(args: &ExplainArgs, global: &Global, console: &Console) -> any
         Some(path) => path.clone(),
         None => args.report.with_file_name(PICTURE),
     };
-    if picture.exists() && !args.force {
-        return Err(Error::Exists { path: picture }.into());
-    }
+    output::refuse_existing(&picture, args.force)?;
     // What the scan was told decides what is fitted again; only the threads are this command's own.
     let mut settings = global.settings(args.source.config())?;
     settings.seed = report.settings.seed;
@@ -51,11 +47,8 @@ pub(crate) fn run(args: &ExplainArgs, global: &Global, console: &Console) -> any
             if model.provenance().data != dataset.fingerprint {
                 console.say("the model was fitted to other data; a scan without --model has seen other reconstructions");
             }
-            let take_apart = |rows: &[usize]| {
-                let parts = model.apply_rows(&dataset, rows)?;
-                Ok((parts.reconstruction, parts.perturbation))
-            };
-            let ids: BTreeSet<&str> = report.flagged.iter().map(String::as_str).collect();
+            let take_apart = take_apart(&model, &dataset);
+            let ids = flagged_ids(&report);
             let flagged = dataset.readable().iter();
             let flagged: Vec<bool> = flagged
                 .map(|&row| ids.contains(dataset.rows[row].id.as_str()))

@@ -56,11 +56,7 @@ impl Drop {
 
     /// Ids of the flagged rows.
     pub(crate) fn flagged(&self) -> BTreeSet<&str> {
-        let reports = self.report.iter();
-        reports
-            .flat_map(|report| &report.flagged)
-            .map(String::as_str)
-            .collect()
+        self.report.as_ref().map(flagged_ids).unwrap_or_default()
     }
 
     /// Tells of rows on which the scan has no word.
@@ -123,6 +119,11 @@ fn ensure_same(
         args.path.display()
     );
     Ok(())
+}
+
+/// Ids of the rows that the scan with this `report` has flagged.
+pub(crate) fn flagged_ids(report: &Report) -> BTreeSet<&str> {
+    report.flagged.iter().map(String::as_str).collect()
 }
 
 /// The results.json of a scan.

@@ -1,8 +1,10 @@
 //! Writing to people and pipes. A reader that has gone away, as in `| head`, is no failure: the exit code still tells.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 
 use serde::Serialize;
+use ue_audit::Error;
 use ue_audit::report::terminal::Style;
 
 /// When to colour.
@@ -43,6 +45,17 @@ pub(crate) fn stdout(text: &str) -> io::Result<()> {
 /// A line on standard error; where even that fails there is nobody left to tell.
 pub(crate) fn stderr(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Refuses to write the file at `path` if there is one, unless `force` is set.
+///
+/// # Errors
+/// [`Error::Exists`].
+pub(crate) fn refuse_existing(path: &Path, force: bool) -> ue_audit::Result<()> {
+    match path.exists() && !force {
+        true => Err(Error::Exists { path: path.into() }),
+        false => Ok(()),
+    }
 }
 
 /// One line of JSON on standard output.

@@ -9,6 +9,17 @@ use ue_audit::dvae::Dvae;
 use ue_audit::observe::Observer;
 use ue_audit::settings::Settings;
 
+/// What `model` makes of rows of `dataset`, for the pictures of an audit.
+pub(crate) fn take_apart(
+    model: &Dvae,
+    dataset: &Dataset,
+) -> impl Fn(&[usize]) -> Result<(Vec<f32>, Vec<f32>)> {
+    |rows| {
+        let parts = model.apply_rows(dataset, rows)?;
+        Ok((parts.reconstruction, parts.perturbation))
+    }
+}
+
 /// Audits `dataset` by the `detector`, or by the product's own evidence, with the saved `model` or a new one; saves the
 /// model if asked.
 pub(crate) fn audit(

@@ -6,6 +6,7 @@ use ue_audit::settings::Settings;
 
 use crate::args::{Global, OutArgs};
 use crate::output;
+use crate::pipeline::take_apart;
 use crate::progress::Console;
 use ue_audit::audit::Audit;
 
@@ -34,12 +35,7 @@ pub(crate) fn publish(
         model,
         ..
     } = audit;
-    let take_apart = model.as_ref().map(|model| {
-        |rows: &[usize]| {
-            let parts = model.apply_rows(dataset, rows)?;
-            Ok((parts.reconstruction, parts.perturbation))
-        }
-    });
+    let take_apart = model.as_ref().map(|model| take_apart(model, dataset));
     let mut report = Report::new(dataset, evidence, decision, settings, known.truth)?;
     report.selftest = known.selftest;
     let timings = Timings::new(&audit.seconds);

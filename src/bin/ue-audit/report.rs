@@ -1,6 +1,5 @@
 //! `ue-audit report`: one result in another form.
 
-use ue_audit::Error;
 use ue_audit::data::write_atomic;
 use ue_audit::decide::gate::Gate;
 
@@ -15,9 +14,7 @@ pub(crate) fn run(args: &ReportArgs) -> anyhow::Result<Gate> {
         output::stdout(String::from_utf8(bytes)?.trim_end_matches('\n'))?;
         return Ok(exit::done("the report is on standard output"));
     };
-    if path.exists() && !args.force {
-        return Err(Error::Exists { path: path.clone() }.into());
-    }
+    output::refuse_existing(path, args.force)?;
     write_atomic(path, &bytes)?;
     Ok(exit::done(format!("the report is in {}", path.display())))
 }

@@ -11,6 +11,7 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::{Attack, Target};
 use crate::data::write_atomic;
+use crate::file::remove;
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -112,8 +113,8 @@ impl WorkFile {
     /// [`Error::Io`] if it is there and cannot be removed.
     pub fn remove(&self) -> Result<()> {
         match &self.path {
-            Some(path) if path.exists() => std::fs::remove_file(path).map_err(Error::io(path)),
-            _ => Ok(()),
+            Some(path) => remove(path),
+            None => Ok(()),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::grounds::Origin;
 use super::learner::Training;
 use super::{Experiment, Grounds, Learner, markdown};
 use crate::Result;
@@ -14,7 +15,7 @@ use crate::audit::fit;
 use crate::data::Dataset;
 use crate::dvae::Latent;
 use crate::observe::Observer;
-use crate::settings::{Config, Preset, Settings};
+use crate::settings::Preset;
 
 /// Which table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +44,9 @@ pub struct Carrying {
     attack: String,
     ratio: f64,
     preset: Preset,
-    rows: usize,
-    seed: u64,
+    #[serde(flatten)]
+    origin: Origin,
     training: Training,
-    /// Of the clean rows.
-    fingerprint: String,
 }
 
 /// What the classifier gets right.
@@ -80,15 +79,12 @@ impl<'a> Carried<'a> {
     }
 
     fn cell(&self, attack: &str, ratio: f64) -> Carrying {
-        let data = self.grounds.data();
         Carrying {
             attack: attack.into(),
             ratio,
             preset: self.preset,
-            rows: data.rows.len(),
-            seed: self.grounds.seed().0,
+            origin: self.grounds.origin(),
             training: self.learner.training(),
-            fingerprint: data.fingerprint.clone(),
         }
     }
 
@@ -99,15 +95,6 @@ impl<'a> Carried<'a> {
         }
     }
 
-    fn settings(&self) -> Result<Settings> {
-        let config = Config {
-            seed: Some(self.grounds.seed().0),
-            preset: Some(self.preset),
-            ..Config::default()
-        };
-        config.check()
-    }
-
     /// Clean pictures with the p̂ of the `mixture` added: of all rows, or of those that are not `poisoned` if that leaves any.
     fn lifted(
         &self,
@@ -115,7 +102,7 @@ impl<'a> Carried<'a> {
         poisoned: &[bool],
         observer: &dyn Observer,
     ) -> Result<Dataset> {
-        let model = fit(mixture, &self.settings()?, observer)?;
+        let model = fit(mixture, &self.grounds.settings(self.preset)?, observer)?;
         let clean = self.grounds.data();
         let size = clean.height * clean.width * 3;
         let all = poisoned.iter().all(|&is| is);
@@ -202,11 +189,10 @@ impl Experiment for Carried<'_> {
         };
         let rows: Vec<_> = self.cells().into_iter().filter_map(row).collect();
         format!(
-            "Accuracy, %, of a classifier trained on x + p̂: {}, {} rows, seed {}, preset {:?}. Published figures are for ResNet-18 and \
+            "Accuracy, %, of a classifier trained on x + p̂: {}, {}, preset {:?}. Published figures are for ResNet-18 and \
              50,000 rows.\n\n{}",
             self.learner.training().describe(),
-            self.grounds.data().rows.len(),
-            self.grounds.seed().0,
+            self.grounds.origin().describe(),
             self.preset,
             markdown(&head.map(String::from), &rows)
         )

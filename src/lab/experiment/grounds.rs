@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::{Dataset, Edit, Limits, LoadOptions, load, open, rewrite};
 use crate::lab::attack::{Storage, Stored, apply, choose_rows};
 use crate::lab::poison::PERTURBATION_FILE;
 use crate::observe::Observer;
+use crate::settings::{Config, Preset, Settings};
 use crate::{Result, Seed};
 
 /// In place of an attack, where nothing is poisoned.
@@ -19,6 +22,23 @@ pub struct Grounds {
     data: Dataset,
     seed: Seed,
     limits: Limits,
+}
+
+/// Which rows an experiment is run on, and with which seed: a part of every cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    rows: usize,
+    /// Of the attacks, of the choice of rows, and of all that is trained or audited.
+    seed: u64,
+    /// Of the clean rows.
+    fingerprint: String,
+}
+
+impl Origin {
+    /// In words, for the head of a table.
+    pub(super) fn describe(&self) -> String {
+        format!("{} rows, seed {}", self.rows, self.seed)
+    }
 }
 
 impl Grounds {
@@ -73,6 +93,28 @@ impl Grounds {
         self.seed
     }
 
+    /// For the cells.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            rows: self.data.rows.len(),
+            seed: self.seed.0,
+            fingerprint: self.data.fingerprint.clone(),
+        }
+    }
+
+    /// The settings of an audit on these grounds.
+    ///
+    /// # Errors
+    /// As [`Config::check`], which finds nothing in these.
+    pub(super) fn settings(&self, preset: Preset) -> Result<Settings> {
+        let config = Config {
+            seed: Some(self.seed.0),
+            preset: Some(preset),
+            ..Config::default()
+        };
+        config.check()
+    }
+
     /// Caps on each row.
     pub fn limits(&self) -> &Limits {
         &self.limits
@@ -104,19 +146,6 @@ impl Grounds {
                 poisoned[k] = true;
             }
         }
-        Ok((self.with(pixels), poisoned))
-    }
-
-    /// The readable rows with other `pixels`.
-    pub fn with(&self, pixels: Vec<u8>) -> Dataset {
-        let data = &self.data;
-        Dataset::from_pixels(
-            &data.format,
-            &data.rule,
-            data.class_names.clone(),
-            (data.height, data.width),
-            pixels,
-            &data.labels(),
-        )
+        Ok((data.with_pixels(pixels), poisoned))
     }
 }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use carried::{Carried, Carriers, Carrying, Effect};
-pub use grounds::Grounds;
+pub use grounds::{Grounds, Origin};
 pub use learner::{Learned, Learner, Training};
 pub use poisons::{Making, Poisons};
 pub use repairs::{Repair, Repaired, Repairs, Table};

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::grounds::Origin;
 use super::{Experiment, Grounds, markdown};
 use crate::Result;
 use crate::data::open;
@@ -31,12 +32,10 @@ pub struct Poisons<'a> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     attack: String,
-    rows: usize,
-    seed: u64,
+    #[serde(flatten)]
+    origin: Origin,
     scale: Scale,
     surrogate: Architecture,
-    /// Of the clean rows.
-    fingerprint: String,
 }
 
 /// How it was made.
@@ -84,14 +83,11 @@ impl Experiment for Poisons<'_> {
     }
 
     fn cells(&self) -> Vec<Cell> {
-        let data = self.grounds.data();
         let cell = |attack: &String| Cell {
             attack: attack.clone(),
-            rows: data.rows.len(),
-            seed: self.grounds.seed().0,
+            origin: self.grounds.origin(),
             scale: self.options.scale,
             surrogate: self.options.surrogate,
-            fingerprint: data.fingerprint.clone(),
         };
         self.attacks.iter().map(cell).collect()
     }

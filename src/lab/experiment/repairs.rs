@@ -4,16 +4,17 @@
 
 use std::time::Instant;
 
+use serde::de::value::{self, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
-use super::grounds::CLEAN;
+use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::{Experiment, Grounds, Learner, markdown};
 use crate::data::{Dataset, Image};
 use crate::lab::defense::{Adversarial, Defense, UEraser};
 use crate::observe::Observer;
 use crate::purify::{Job, Method, Options, Steps};
-use crate::report::Change;
+use crate::report::psnr;
 use crate::settings::Preset;
 use crate::{Error, Result};
 
@@ -69,11 +70,9 @@ pub struct Repair {
     attack: String,
     defense: String,
     preset: Preset,
-    rows: usize,
-    seed: u64,
+    #[serde(flatten)]
+    origin: Origin,
     training: Training,
-    /// Of the clean rows.
-    fingerprint: String,
 }
 
 /// What came of it.
@@ -122,15 +121,12 @@ impl<'a> Repairs<'a> {
     }
 
     fn cell(&self, attack: &str, defense: &str) -> Repair {
-        let data = self.grounds.data();
         Repair {
             attack: attack.into(),
             defense: defense.into(),
             preset: self.preset,
-            rows: data.rows.len(),
-            seed: self.grounds.seed().0,
+            origin: self.grounds.origin(),
             training: self.learner.training(),
-            fingerprint: data.fingerprint.clone(),
         }
     }
 
@@ -153,9 +149,14 @@ impl<'a> Repairs<'a> {
         let cure = purifier.purify(&drop, job)?;
         let mut pixels = Vec::with_capacity(drop.pixels().len());
         for k in 0..drop.readable().len() {
-            pixels.extend(cure.image(&drop, k, &stored(&drop, k))?.rgb);
+            let stored = Image {
+                height: drop.height,
+                width: drop.width,
+                rgb: drop.image(k).to_vec(),
+            };
+            pixels.extend(cure.image(&drop, k, &stored)?.rgb);
         }
-        Ok(self.grounds.with(pixels))
+        Ok(drop.with_pixels(pixels))
     }
 
     /// Attacks as rows, the clean rows first, and the mean over the attacks last.
@@ -198,32 +199,16 @@ impl<'a> Repairs<'a> {
 
 /// The purifier that a defense is, if it is one.
 fn method(defense: &str) -> Option<(Method, Steps)> {
-    let all = |method| Some((method, Steps::ALL));
-    match defense {
-        "jpeg" => all(Method::Jpeg),
-        "gray" => all(Method::Gray),
-        "bdr" => all(Method::Bdr),
-        "lfu" => all(Method::Lfu),
-        "vae" => all(Method::Vae),
-        "dvae" => all(Method::Dvae),
-        _ => {
-            let number = defense.strip_prefix("dvae-")?.parse().ok()?;
-            Some((Method::Dvae, Steps::variant(number)?))
-        }
+    if let Some(number) = defense.strip_prefix("dvae-") {
+        return Some((Method::Dvae, Steps::variant(number.parse().ok()?)?));
     }
-}
-
-fn stored(data: &Dataset, k: usize) -> Image {
-    Image {
-        height: data.height,
-        width: data.width,
-        rgb: data.image(k).to_vec(),
-    }
+    let name = StrDeserializer::<value::Error>::new(defense);
+    Some((Method::deserialize(name).ok()?, Steps::ALL))
 }
 
 /// Mean over the pictures that differ.
 fn mean_psnr(clean: &Dataset, pure: &Dataset) -> Option<f64> {
-    let one = |k| Change::new("", 0, &stored(clean, k), &stored(pure, k)).psnr;
+    let one = |k| psnr(clean.image(k), pure.image(k));
     let all: Vec<f64> = (0..clean.readable().len()).filter_map(one).collect();
     (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
 }
@@ -286,11 +271,10 @@ impl Experiment for Repairs<'_> {
             }
         };
         format!(
-            "Accuracy on clean test rows, %, by the defense, every row poisoned: {}, {} rows, seed {}, preset {:?}. Our scale is not \
+            "Accuracy on clean test rows, %, by the defense, every row poisoned: {}, {}, preset {:?}. Our scale is not \
              the paper's.\n\n{}\n{published}\n",
             self.learner.training().describe(),
-            self.grounds.data().rows.len(),
-            self.grounds.seed().0,
+            self.grounds.origin().describe(),
             self.preset,
             markdown(&head, &self.lines(outcome))
         )

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::grounds::CLEAN;
+use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::{Experiment, Grounds, Learned, Learner, markdown};
 use crate::Result;
@@ -22,11 +22,9 @@ pub struct Table9<'a> {
 pub struct Mixture {
     attack: String,
     ratio: f64,
-    rows: usize,
-    seed: u64,
+    #[serde(flatten)]
+    origin: Origin,
     training: Training,
-    /// Of the clean rows.
-    fingerprint: String,
 }
 
 impl<'a> Table9<'a> {
@@ -45,14 +43,11 @@ impl<'a> Table9<'a> {
     }
 
     fn cell(&self, attack: &str, ratio: f64) -> Mixture {
-        let data = self.grounds.data();
         Mixture {
             attack: attack.into(),
             ratio,
-            rows: data.rows.len(),
-            seed: self.grounds.seed().0,
+            origin: self.grounds.origin(),
             training: self.learner.training(),
-            fingerprint: data.fingerprint.clone(),
         }
     }
 }
@@ -96,10 +91,9 @@ impl Experiment for Table9<'_> {
         };
         let rows: Vec<Vec<String>> = self.attacks.iter().map(row).collect();
         format!(
-            "Accuracy on clean test rows, %, by the share of poisoned rows: {}, {} rows, seed {}, no defense.\n\n{}",
+            "Accuracy on clean test rows, %, by the share of poisoned rows: {}, {}, no defense.\n\n{}",
             self.learner.training().describe(),
-            self.grounds.data().rows.len(),
-            self.grounds.seed().0,
+            self.grounds.origin().describe(),
             markdown(&head, &rows)
         )
     }

@@ -10,7 +10,7 @@ mod simple;
 
 use std::time::Instant;
 
-use crate::audit::{Audit, config};
+use crate::audit::{Audit, fit};
 use crate::data::Dataset;
 use crate::decide::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict, unanswerable};
 use crate::detect::{Evidence, View};
@@ -126,10 +126,8 @@ pub fn audit(
     let (evidence, decision, model) = match unanswerable(&labels, classes) {
         Some(decision) => (Evidence::default(), decision, None),
         None => {
-            let config = config(settings, labels.len());
-            let fit = || Dvae::fit(&dataset, &config, settings.seed, observer);
             let model = match model {
-                None if rival.needs_model() => Some(fit()?),
+                None if rival.needs_model() => Some(fit(&dataset, settings, observer)?),
                 model => model,
             };
             let suspects = Suspects {
