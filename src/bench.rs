@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::dvae::{Batch, DvaeConfig, Network, Objective, Training};
 use crate::kernel::peak_memory_mib;
+use crate::nn::Precision;
 use crate::nn::epochs::step;
 use crate::nn::likelihood::Epoch;
 use crate::nn::ops::peak_flops;
@@ -26,22 +27,22 @@ pub struct Case {
     /// What the user calls it.
     pub name: &'static str,
     /// A network before its first step; the batch is that of its own training unless given.
-    start: fn(Option<usize>, Seed) -> Result<Start>,
+    start: fn(Option<usize>, Precision, Seed) -> Result<Start>,
 }
 
 /// All networks that can be measured, the smallest first, as peak memory never falls.
 pub const CASES: [Case; 3] = [
     Case {
         name: "dvae-fast",
-        start: |batch, seed| dvae(&DvaeConfig::fast(), batch, seed),
+        start: |batch, precision, seed| dvae(&DvaeConfig::fast(), batch, precision, seed),
     },
     Case {
         name: "dvae-paper",
-        start: |batch, seed| dvae(&DvaeConfig::paper(), batch, seed),
+        start: |batch, precision, seed| dvae(&DvaeConfig::paper(), batch, precision, seed),
     },
     Case {
         name: "resnet18",
-        start: |batch, seed| classifier(Architecture::ResNet18, batch, seed),
+        start: |batch, precision, seed| classifier(Architecture::ResNet18, batch, precision, seed),
     },
 ];
 
@@ -56,6 +57,8 @@ struct Start {
 pub struct Measurement {
     /// The name of the case.
     pub network: &'static str,
+    /// What its convolutions multiplied.
+    pub precision: Precision,
     /// Threads that worked.
     pub threads: usize,
     /// Images in a step.
@@ -76,21 +79,23 @@ pub struct Measurement {
     pub peak_rss_mib: Option<f64>,
 }
 
-/// Times `steps` steps of a network.
+/// Times `steps` steps of a network with convolutions of `precision`.
 ///
 /// # Errors
-/// [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, or if the tensor library fails.
+/// Those of [`Precision::validate`], [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, or if the tensor library fails.
 pub fn measure(
     case: &Case,
     steps: NonZeroUsize,
     batch: Option<usize>,
+    precision: Precision,
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Measurement> {
+    precision.validate()?;
     let steps = steps.get();
     observer.stage(&format!("bench {}", case.name), steps as u64);
     let peak = peak_flops();
-    let Start { batch, mut step } = (case.start)(batch, seed)?;
+    let Start { batch, mut step } = (case.start)(batch, precision, seed)?;
     let flops = step()? as f64;
     let mut times = Vec::with_capacity(steps);
     for done in 1..=steps {
@@ -104,6 +109,7 @@ pub fn measure(
     let seconds = (times[(steps - 1) / 2] + times[steps / 2]) / 2.0;
     Ok(Measurement {
         network: case.name,
+        precision,
         threads: rayon::current_num_threads(),
         batch,
         steps,
@@ -116,7 +122,12 @@ pub fn measure(
     })
 }
 
-fn dvae(config: &DvaeConfig, batch: Option<usize>, seed: Seed) -> Result<Start> {
+fn dvae(
+    config: &DvaeConfig,
+    batch: Option<usize>,
+    precision: Precision,
+    seed: Seed,
+) -> Result<Start> {
     let batch = batch.unwrap_or(config.batch);
     let network = Network::new(config, CLASSES, (SIDE, SIDE), seed.derive("bench.init", 0))?;
     let [height, width, latent] = network.latent_shape();
@@ -132,12 +143,19 @@ fn dvae(config: &DvaeConfig, batch: Option<usize>, seed: Seed) -> Result<Start> 
             (seed.derive("bench.noise", count), k as u64)
         })?;
         let (x, y) = (x.clone(), y.clone());
-        Ok(training.step(Batch { x, y, noise }, objective, rate)?.flops)
+        Ok(training
+            .step(Batch { x, y, noise }, objective, rate, precision)?
+            .flops)
     });
     Ok(Start { batch, step })
 }
 
-fn classifier(architecture: Architecture, batch: Option<usize>, seed: Seed) -> Result<Start> {
+fn classifier(
+    architecture: Architecture,
+    batch: Option<usize>,
+    precision: Precision,
+    seed: Seed,
+) -> Result<Start> {
     let recipe = Recipe::of(architecture);
     let batch = batch.unwrap_or(recipe.batch);
     let x = uniform([batch, SIDE, SIDE, 3], seed)?;
@@ -153,7 +171,7 @@ fn classifier(architecture: Architecture, batch: Option<usize>, seed: Seed) -> R
     let network = architecture.build(&samples, seed.derive("bench.init", 0))?;
     let mut sgd = recipe.optimizer(network.params());
     let step = Box::new(move || {
-        let done = step(&mut sgd, recipe.learning_rate, |mode| {
+        let done = step(&mut sgd, recipe.learning_rate, precision, |mode| {
             let logits = network.forward(&x, mode)?;
             Epoch::loss(mode, &logits, &labels, recipe.smoothing)
         })?;

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use super::View;
 use super::crossfit::{Folds, Matched};
 use super::grain::Grain;
-use crate::nn::Mode;
+use crate::nn::{Mode, Precision};
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::likelihood::{Epoch, margin};
@@ -111,6 +111,7 @@ fn train(
         rows: rows.len(),
         batch: BATCH.min(rows.len() / 4).max(2),
         epochs: (STEPS * BATCH / rows.len().max(1)).clamp(2, MOST_EPOCHS),
+        precision: Precision::F32,
         shuffle: (seed, "net.shuffle"),
     };
     epochs.run(

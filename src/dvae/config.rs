@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::nn::Precision;
 use crate::{Error, Result};
 
 /// Settings of the network, its objective and its training.
@@ -30,6 +31,9 @@ pub struct DvaeConfig {
     pub energy_limit: f64,
     /// First epoch, counted from 0, that limits the perturbation's energy.
     pub energy_epoch: usize,
+    /// What convolutions multiply.
+    #[serde(default, skip_serializing_if = "Precision::is_usual")]
+    pub precision: Precision,
 }
 
 impl DvaeConfig {
@@ -47,6 +51,7 @@ impl DvaeConfig {
             kld_limit: 1.0,
             energy_limit: 0.002,
             energy_epoch: 11,
+            precision: Precision::F32,
         }
     }
 

@@ -47,6 +47,7 @@ impl Dvae {
         observer: &dyn Observer,
     ) -> Result<Self> {
         config.validate()?;
+        config.precision.validate()?;
         let frame = Frame::new(data.height, data.width)?;
         let labels = data.labels();
         let network = Network::new(
@@ -61,6 +62,7 @@ impl Dvae {
             rows: labels.len(),
             batch: config.batch,
             epochs: config.epochs,
+            precision: config.precision,
             shuffle: (seed, "dvae.shuffle"),
         };
         let owner = json!({ "config": config, "seed": seed, "data": data.fingerprint });

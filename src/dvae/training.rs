@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{Losses, Network, Objective};
 use crate::Result;
-use crate::nn::Mode;
+use crate::nn::{Mode, Precision};
 use crate::nn::epochs::{Loss, Step, step};
 use crate::nn::optim::Adam;
 
@@ -38,7 +38,7 @@ impl Training {
         &self.network
     }
 
-    /// One step of `learning_rate` down the gradient of `objective`.
+    /// One step of `learning_rate` down the gradient of `objective`, with convolutions of `precision`.
     ///
     /// # Errors
     /// If the shapes do not fit or a label is out of range.
@@ -47,9 +47,10 @@ impl Training {
         batch: Batch,
         objective: Objective,
         learning_rate: f64,
+        precision: Precision,
     ) -> Result<Step<Losses>> {
         let network = &self.network;
-        step(&mut self.adam, learning_rate, |mode| {
+        step(&mut self.adam, learning_rate, precision, |mode| {
             loss(network, batch, objective, mode)
         })
     }

@@ -12,14 +12,19 @@ const PART: usize = 1 << 15;
 ///
 /// # Panics
 /// If their lengths differ: a defect in the caller.
-pub(crate) fn map2(left: &[f32], right: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) -> Vec<f32> {
+pub(crate) fn map2(
+    left: &[f32],
+    right: &[f32],
+    f: impl Fn(f32, f32) -> f32 + Copy + Sync,
+) -> Vec<f32> {
     assert_eq!(left.len(), right.len(), "equally long operands");
     written(left.len(), PART, |index, part| {
         let start = index * PART;
         let sides = left[start..].iter().zip(&right[start..]);
         pulp::Arch::new().dispatch(
             #[inline(always)]
-            || {
+            // Owned, lest what `f` holds be read anew after each number that is written.
+            move || {
                 for (out, (&left, &right)) in part.iter_mut().zip(sides) {
                     out.write(f(left, right));
                 }

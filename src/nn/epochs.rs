@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::optim::Optimizer;
 use super::resume::Resume;
-use super::{Mode, Tape};
+use super::{Mode, Precision, Tape};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -24,6 +24,8 @@ pub struct Epochs {
     pub batch: usize,
     /// Passes over the rows.
     pub epochs: usize,
+    /// What convolutions multiply.
+    pub precision: Precision,
     /// Stream of the orders of the rows, one an epoch.
     pub shuffle: (Seed, &'static str),
 }
@@ -67,17 +69,18 @@ pub struct Step<T> {
     pub flops: u64,
 }
 
-/// One step of `rate` down the gradient of `loss`: forward, backward, optimiser. What `loss` lets go of is freed before
-/// the backward pass.
+/// One step of `rate` down the gradient of `loss`: forward, backward, optimiser, with convolutions of `precision`. What `loss` lets
+/// go of is freed before the backward pass.
 ///
 /// # Errors
 /// Whatever `loss` returns, or if an operator's backward pass fails.
 pub fn step<T: Tally>(
     optimizer: &mut dyn Optimizer,
     rate: f64,
+    precision: Precision,
     loss: impl FnOnce(Mode<'_>) -> Result<Loss<T>>,
 ) -> Result<Step<T>> {
-    let tape = Tape::new();
+    let tape = Tape::with_precision(precision);
     let Loss { terms, tally } = loss(Mode::Train(&tape))?;
     let flops = tape.flops();
     let norm = if tally.is_finite() {
@@ -167,7 +170,9 @@ impl Epochs {
                     step: epoch * steps + step,
                     steps: self.epochs * steps,
                 };
-                let done = self::step(optimizer, rate(clock), |mode| loss(clock, rows, mode))?;
+                let done = self::step(optimizer, rate(clock), self.precision, |mode| {
+                    loss(clock, rows, mode)
+                })?;
                 let Some(tally) = done.tally else {
                     return Err(self.failed(format!(
                         "the loss or its gradient is not finite in epoch {}, step {}; lower learning_rate",

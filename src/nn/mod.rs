@@ -10,8 +10,10 @@ pub mod likelihood;
 pub mod ops;
 pub mod optim;
 pub mod params;
+mod precision;
 pub mod resume;
 pub mod schedule;
 mod tape;
 
+pub use precision::Precision;
 pub use tape::{Gradients, Mode, Tape};

@@ -172,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::Seed;
+    use crate::nn::Precision;
     use crate::nn::epochs::Epochs;
     use crate::nn::layers::Linear;
     use crate::nn::likelihood::Epoch;
@@ -198,6 +199,7 @@ mod tests {
             rows: ROWS,
             batch: 4,
             epochs: 4,
+            precision: Precision::F32,
             shuffle: (Seed(2), "test"),
         };
         let history = epochs.run_from(

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use candle_core::{CustomOp1, CustomOp2, CustomOp3, Device, Result, Tensor, TensorId};
 
+use super::Precision;
 use super::ops::add;
 
 /// The operators of one forward pass in the order of their execution.
@@ -17,6 +18,7 @@ pub struct Tape {
     /// The outputs of all records.
     made: RefCell<HashSet<TensorId>>,
     flops: Cell<u64>,
+    precision: Precision,
 }
 
 struct Record {
@@ -38,6 +40,14 @@ impl Tape {
     /// An empty tape.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty tape, on which convolutions multiply numbers of `precision`.
+    pub fn with_precision(precision: Precision) -> Self {
+        Self {
+            precision,
+            ..Self::default()
+        }
     }
 
     /// True where a gradient of `tensor` is wanted: it is a variable or was made on this tape.
@@ -145,6 +155,11 @@ impl<'a> Mode<'a> {
     /// True where gradients of weights will be asked for.
     pub(super) fn learns(self) -> bool {
         matches!(self, Self::Train(_))
+    }
+
+    /// What convolutions multiply.
+    pub(super) fn precision(self) -> Precision {
+        self.tape().map_or_else(Precision::default, |tape| tape.precision)
     }
 
     /// Counts an operator whose forward pass is `multiply_adds` of a matrix product; each gradient costs as many, that of

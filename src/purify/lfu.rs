@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{Cure, Job, Purifier, require_stored_size};
 use crate::data::Dataset;
+use crate::nn::Precision;
 use crate::nn::epochs::{Loss, Tally, step};
 use crate::nn::ops::{cross_entropy, linear};
 use crate::nn::optim::Sgd;
@@ -71,7 +72,7 @@ impl Lfu {
                 let pixels = &data.pixels()[rows.start * dim..rows.end * dim];
                 let x: Vec<f32> = pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
                 let x = Tensor::from_vec(x, (rows.len(), dim), &Device::Cpu)?;
-                let done = step(&mut sgd, rate, |mode| {
+                let done = step(&mut sgd, rate, Precision::F32, |mode| {
                     let logits = linear(mode, &x, &weight, &bias)?;
                     let loss = cross_entropy(mode, &logits, &labels[rows], 0.0)?;
                     let tally = Entropy(loss.to_scalar()?);

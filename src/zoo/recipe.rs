@@ -3,6 +3,7 @@
 use crate::nn::augment::{Augment, Border};
 use crate::nn::epochs::Clock;
 use crate::nn::optim::Sgd;
+use crate::nn::Precision;
 use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle, cosine};
 use crate::{Error, Result};
@@ -30,6 +31,8 @@ pub struct Recipe {
     pub clip_norm: Option<f64>,
     /// Share of the label that all classes get.
     pub smoothing: f64,
+    /// What convolutions multiply.
+    pub precision: Precision,
     /// What the network sees of an image.
     pub augment: Augment,
 }
@@ -65,6 +68,7 @@ impl Recipe {
             weight_decay: 5e-4,
             clip_norm: Some(5.0),
             smoothing: 0.0,
+            precision: Precision::F32,
             augment: Augment {
                 padding: 4,
                 border: Border::Zero,
@@ -90,6 +94,7 @@ impl Recipe {
             weight_decay: 5e-4,
             clip_norm: None,
             smoothing: 0.2,
+            precision: Precision::F32,
             augment: Augment {
                 padding: 2,
                 border: Border::Reflect,
@@ -119,6 +124,7 @@ impl Recipe {
     /// # Errors
     /// [`Error::Settings`] naming the first one.
     pub fn validate(&self) -> Result<()> {
+        self.precision.validate()?;
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let share = |value: f64| (0.0..1.0).contains(&value);
         for (name, holds, problem) in [

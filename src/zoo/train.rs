@@ -151,6 +151,7 @@ fn fit_with(
         rows: samples.len(),
         batch: recipe.batch,
         epochs: recipe.epochs,
+        precision: recipe.precision,
         shuffle: (seed, "zoo.shuffle"),
     };
     let mut optimizer = recipe.optimizer(classifier.params());

@@ -11,6 +11,7 @@ use serde::de::value::{Error, StrDeserializer};
 use ue_audit::bench;
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
+use ue_audit::nn::Precision;
 use ue_audit::purify::{Method, Steps, TwoStage};
 use ue_audit::report::Rendering;
 use ue_audit::settings::{Config, Preset, Settings};
@@ -520,6 +521,9 @@ pub(crate) struct BenchArgs {
     /// Images in a step, at least 2 [default: that of the network's training].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(2..))]
     pub(crate) batch: Option<u16>,
+    /// What convolutions multiply; bf16 needs a processor with tile registers (AMX).
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = word::<Precision>)]
+    pub(crate) precision: Precision,
     /// Print JSON, as other commands do on request; here there is nothing else to print.
     #[arg(long)]
     pub(crate) json: bool,

@@ -17,7 +17,14 @@ pub(crate) fn run(args: &BenchArgs, global: &Global, console: &Console) -> anyho
         .filter(|case| wanted(case.name))
         .map(|case| {
             let batch = args.batch.map(usize::from);
-            measure(case, args.steps, batch, settings.seed, console)
+            measure(
+                case,
+                args.steps,
+                batch,
+                args.precision,
+                settings.seed,
+                console,
+            )
         })
         .collect::<ue_audit::Result<Vec<_>>>()?;
     console.rest();

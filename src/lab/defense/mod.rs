@@ -80,6 +80,7 @@ pub fn train(
         rows: samples.len(),
         batch: recipe.batch,
         epochs: recipe.epochs,
+        precision: recipe.precision,
         shuffle: (seed, "zoo.shuffle"),
     };
     let history = plan.run(

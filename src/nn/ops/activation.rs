@@ -58,6 +58,13 @@ pub(in crate::nn) fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     a.apply_op2_no_bwd(b, &CappedSum::UNLIMITED)
 }
 
+/// As [`f32::clamp`], without the check that keeps a loop from becoming vectors; what is not a number stays so.
+#[inline(always)]
+pub(super) fn capped(value: f32, low: f32, high: f32) -> f32 {
+    let value = if value < low { low } else { value };
+    if value > high { high } else { value }
+}
+
 /// A sum within limits; its gradient passes strictly between them.
 struct CappedSum {
     low: f32,
@@ -87,8 +94,8 @@ impl CustomOp2 for CappedSum {
             bail!("sum of {:?} and {:?}", l1.shape(), l2.shape());
         }
         let (low, high) = (self.low, self.high);
-        let sum = map2(contiguous(s1, l1)?, contiguous(s2, l2)?, |a, b| {
-            (a + b).clamp(low, high)
+        let sum = map2(contiguous(s1, l1)?, contiguous(s2, l2)?, move |a, b| {
+            capped(a + b, low, high)
         });
         output(sum, l1.shape())
     }
@@ -103,7 +110,7 @@ impl CustomOp2 for CappedSum {
         let (low, high) = (self.low, self.high);
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
         // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
-        let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
+        let passed = map2(ys.slice()?, gs.slice()?, move |y, g| {
             if (y > low) & (y < high) { g } else { 0.0 }
         });
         let passed = gradient(passed, y)?;

@@ -1,20 +1,20 @@
 //! 2-d convolution and transposed convolution, forward and backward.
 //!
-//! PyTorch stores both weights as `[coarse, fine, k, k]` (see [`Geometry`]), so three kernels serve both operators:
+//! PyTorch stores both weights as `[coarse, fine, k, k]` (see [`Geometry`]), so three [`Products`] serve both operators:
 //!
 //! | | convolution | transposed convolution |
 //! |---|---|---|
-//! | forward | [`coarsen`] | [`refine`] |
-//! | input gradient | [`refine`] | [`coarsen`] |
-//! | weight gradient | [`correlate`] | [`correlate`] |
+//! | forward | coarsen | refine |
+//! | input gradient | refine | coarsen |
+//! | weight gradient | correlate | correlate |
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::lower::Geometry;
 use super::parts::column_sums;
-use super::products::{Kernel, coarsen, correlate, refine};
+use super::products::Products;
 use super::{Reader, contiguous, gradient, output};
-use crate::nn::Mode;
+use crate::nn::{Mode, Precision};
 
 /// How a square kernel moves over the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ fn apply(
         transposed,
         input_gradient: mode.tracks(x),
         weight_gradient: mode.learns(),
+        precision: mode.precision(),
     };
     let geometry = op.geometry(x.shape(), weight.shape())?;
     let multiply_adds = x.dims()[0] * geometry.coarse_len() * geometry.window();
@@ -87,6 +88,7 @@ struct Op {
     input_gradient: bool,
     /// False where the network stays as it is.
     weight_gradient: bool,
+    precision: Precision,
 }
 
 impl Op {
@@ -138,10 +140,11 @@ impl Op {
     ) -> Result<(CpuStorage, Shape)> {
         let geometry = self.geometry(x_shape, weight_shape)?;
         let batch = x_shape.dims()[0];
-        let (run, [height, width, channels]): (Kernel, _) = if self.transposed {
-            (refine, geometry.fine)
+        let products = Products::of(&geometry, self.precision);
+        let (run, [height, width, channels]) = if self.transposed {
+            (products.refine, geometry.fine)
         } else {
-            (coarsen, geometry.coarse)
+            (products.coarsen, geometry.coarse)
         };
         if bias.is_some_and(|bias| bias.len() != channels) {
             bail!("a bias for each of {channels} channels");
@@ -156,15 +159,19 @@ impl Op {
             (Reader::new(x), Reader::new(weight), Reader::new(grad));
         let (xs, ws, gs) = (x_values.slice()?, w_values.slice()?, g_values.slice()?);
         let batch = x.dims()[0];
+        let products = Products::of(&geometry, self.precision);
         let dx = if self.input_gradient {
-            let run: Kernel = if self.transposed { coarsen } else { refine };
+            let run = match self.transposed {
+                true => products.coarsen,
+                false => products.refine,
+            };
             gradient(run(&geometry, gs, ws, None, batch), x)?
         } else {
             None
         };
         let dw = if self.weight_gradient {
             let (fine, coarse) = if self.transposed { (gs, xs) } else { (xs, gs) };
-            gradient(correlate(&geometry, fine, coarse), weight)?
+            gradient((products.correlate)(&geometry, fine, coarse), weight)?
         } else {
             None
         };

@@ -55,7 +55,7 @@ impl CustomOp2 for MeanSquareError {
         let (a_values, b_values) = (Reader::new(a), Reader::new(b));
         let (a_values, b_values) = (a_values.slice()?, b_values.slice()?);
         let scale = scalar(grad)? * 2.0 / a_values.len() as f32;
-        let da = map2(a_values, b_values, |a, b| scale * (a - b));
+        let da = map2(a_values, b_values, move |a, b| scale * (a - b));
         Ok((gradient(da, a)?, None))
     }
 }
@@ -77,6 +77,6 @@ impl CustomOp1 for MeanSquare {
         let values = Reader::new(x);
         let values = values.slice()?;
         let scale = scalar(grad)? * 2.0 / values.len() as f32;
-        gradient(map2(values, values, |x, _| scale * x), x)
+        gradient(map2(values, values, move |x, _| scale * x), x)
     }
 }

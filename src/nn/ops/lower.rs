@@ -61,18 +61,28 @@ impl Geometry {
         rows.start * row..rows.end * row
     }
 
-    /// Writes the windows of coarse rows `rows` to `columns`, `[pixels, window]`; zeros beyond the border.
-    pub(super) fn im2col(&self, fine: &[f32], rows: Range<usize>, columns: &mut [f32]) {
-        let mut strips = columns.chunks_exact_mut(self.kernel * self.fine[2]);
-        self.for_each_strip(rows, |strip| {
+    /// Writes the windows of coarse rows `rows` to `columns`, one every `stride` numbers; zeros beyond the border. What lies between
+    /// windows is left as it is.
+    pub(super) fn im2col<T: Copy + Default>(
+        &self,
+        fine: &[T],
+        rows: Range<usize>,
+        columns: &mut [T],
+        stride: usize,
+    ) {
+        let strip = self.kernel * self.fine[2];
+        let mut strips = columns
+            .chunks_exact_mut(stride)
+            .flat_map(|window| window[..self.window()].chunks_exact_mut(strip));
+        self.for_each_strip(rows, |part| {
             let Some(window) = strips.next() else { return };
-            let Some((inside, start)) = strip else {
-                return window.fill(0.0);
+            let Some((inside, start)) = part else {
+                return window.fill(T::default());
             };
             let end = inside.end;
-            window[..inside.start].fill(0.0);
+            window[..inside.start].fill(T::default());
             window[inside.clone()].copy_from_slice(&fine[start..start + inside.len()]);
-            window[end..].fill(0.0);
+            window[end..].fill(T::default());
         });
     }
 
@@ -142,7 +152,7 @@ mod tests {
             let size = geometry.pixels(&rows) * geometry.window();
             let probe: Vec<f32> = (0..size).map(|i| (i as f32 * 1.7).cos()).collect();
             let mut columns = vec![f32::NAN; size];
-            geometry.im2col(&image, rows.clone(), &mut columns);
+            geometry.im2col(&image, rows.clone(), &mut columns, geometry.window());
             let mut back = vec![0.0; image.len()];
             geometry.col2im(&probe, rows, &mut back);
             let dot = |a: &[f32], b: &[f32]| -> f32 { a.iter().zip(b).map(|(a, b)| a * b).sum() };

@@ -22,6 +22,7 @@ mod peak;
 mod pool;
 mod products;
 mod rectifier;
+mod tiled;
 mod winograd;
 
 use std::ops::Deref;

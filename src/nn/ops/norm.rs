@@ -152,11 +152,12 @@ impl Norm {
                     (slope, beta.map_or(0.0, |beta| beta[c]))
                 })
                 .unzip();
-            let n = self.channels;
-            let (mean, slope, offset) = (&scale.mean[..n], &slope[..n], &offset[..n]);
+            let (n, mean) = (self.channels, &scale.mean);
+            let (slope, offset) = (&slope, &offset);
             vectorised(
                 #[inline(always)]
-                || {
+                move || {
+                    let (mean, slope, offset) = (&mean[..n], &slope[..n], &offset[..n]);
                     for (y, x) in y.chunks_exact_mut(n).zip(x.chunks_exact(n)) {
                         let (y, x) = (&mut y[..n], &x[..n]);
                         for c in 0..n {
@@ -188,13 +189,14 @@ impl Norm {
                 .zip(&scale.inverse_deviation)
                 .map(|(sum, inverse)| sum * inverse * share)
                 .collect();
-            let n = self.channels;
-            let (mean, slope) = (&scale.mean[..n], &slope[..n]);
-            let (level, tilt) = (&level[..n], &tilt[..n]);
+            let (n, mean) = (self.channels, &scale.mean);
+            let (slope, level, tilt) = (&slope, &level, &tilt);
             let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
             vectorised(
                 #[inline(always)]
-                || {
+                move || {
+                    let (mean, slope) = (&mean[..n], &slope[..n]);
+                    let (level, tilt) = (&level[..n], &tilt[..n]);
                     for ((dx, grad), (x, y)) in
                         dx.chunks_exact_mut(n).zip(grad.chunks_exact(n)).zip(rows)
                     {
@@ -229,13 +231,14 @@ impl Norm {
                 let scale = self.scale(index);
                 let mut beta = vec![0.0; self.channels];
                 let mut gamma = vec![0.0; self.channels];
-                let n = self.channels;
-                let mean = &scale.mean[..n];
-                let (beta_sum, gamma_sum) = (&mut beta[..n], &mut gamma[..n]);
+                let (n, mean) = (self.channels, &scale.mean);
+                let (beta_sum, gamma_sum) = (&mut beta, &mut gamma);
                 let rows = x.chunks_exact(n).zip(y.chunks_exact(n));
                 vectorised(
                     #[inline(always)]
-                    || {
+                    move || {
+                        let mean = &mean[..n];
+                        let (beta_sum, gamma_sum) = (&mut beta_sum[..n], &mut gamma_sum[..n]);
                         for ((x, y), grad) in rows.zip(grad.chunks_exact(n)) {
                             let (x, y, grad) = (&x[..n], &y[..n], &grad[..n]);
                             for c in 0..n {

@@ -23,11 +23,12 @@ pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
         .par_chunks(rows * columns.max(1))
         .map(|part| {
             let mut sums = vec![0.0; columns];
+            let total = &mut sums[..];
             vectorised(
                 #[inline(always)]
-                || {
+                move || {
                     for row in part.chunks_exact(columns) {
-                        for (sum, value) in sums.iter_mut().zip(row) {
+                        for (sum, value) in total.iter_mut().zip(row) {
                             *sum += value;
                         }
                     }
@@ -65,7 +66,8 @@ pub(super) fn sum_over(left: &[f32], right: &[f32], term: impl Fn(f32, f32) -> f
 }
 
 /// Runs `work` compiled for the vectors that this processor has. Only the width of the vectors differs: the operations on
-/// each number stay the same, and so do the results.
+/// each number stay the same, and so do the results. `work` should own what it reads (`move`): what it only borrows may change
+/// behind every number that it writes, for all that the compiler knows, and no vectors come of that.
 #[inline(always)]
 pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
     pulp::Arch::new().dispatch(work)

@@ -7,14 +7,44 @@ use rayon::prelude::*;
 
 use super::lower::Geometry;
 use super::parts::add_in_order;
+use super::tiled;
 use super::winograd::{self, Winograd};
 use crate::kernel::{Matrix, WIDTH, filled, matmul, multiply_panel};
+use crate::nn::Precision;
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
 const IMAGES: usize = 8;
 
 /// Geometry, input, weight in PyTorch's layout, bias, images.
-pub(super) type Kernel = fn(&Geometry, &[f32], &[f32], Option<&[f32]>, usize) -> Vec<f32>;
+type Product = fn(&Geometry, &[f32], &[f32], Option<&[f32]>, usize) -> Vec<f32>;
+
+/// The three products behind a convolution.
+pub(super) struct Products {
+    /// Fine images to coarse ones.
+    pub(super) coarsen: Product,
+    /// Coarse images to fine ones.
+    pub(super) refine: Product,
+    /// Weight gradient in PyTorch's layout, from fine and coarse images.
+    pub(super) correlate: fn(&Geometry, &[f32], &[f32]) -> Vec<f32>,
+}
+
+impl Products {
+    /// Of numbers of `precision`, where that gains.
+    pub(super) fn of(geometry: &Geometry, precision: Precision) -> Self {
+        match precision {
+            Precision::Bf16 if tiled::applies(geometry) => Self {
+                coarsen: tiled::coarsen,
+                refine: tiled::refine,
+                correlate: tiled::correlate,
+            },
+            _ => Self {
+                coarsen,
+                refine,
+                correlate,
+            },
+        }
+    }
+}
 
 thread_local! {
     static COLUMNS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -31,7 +61,7 @@ fn with_columns<R>(len: usize, run: impl FnOnce(&mut [f32]) -> R) -> R {
 }
 
 /// Fine images to coarse ones.
-pub(super) fn coarsen(
+fn coarsen(
     geometry: &Geometry,
     fine: &[f32],
     weight: &[f32],
@@ -79,7 +109,7 @@ pub(super) fn coarsen(
 }
 
 /// Coarse images to fine ones.
-pub(super) fn refine(
+fn refine(
     geometry: &Geometry,
     coarse: &[f32],
     weight: &[f32],
@@ -169,7 +199,7 @@ fn multiply_panels(
 }
 
 /// Weight gradient in PyTorch's layout, from both sides of the convolution.
-pub(super) fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
+fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
     if winograd::applies(geometry) {
         return Winograd::coarsening(geometry).weight_gradient(fine, coarse);
     }
@@ -213,7 +243,7 @@ fn for_each_tile(
             visit(rows, Matrix::new(part, pixels, window));
         } else {
             with_columns(pixels * window, |columns| {
-                geometry.im2col(fine, rows.clone(), columns);
+                geometry.im2col(fine, rows.clone(), columns, window);
                 visit(rows, Matrix::new(columns, pixels, window));
             });
         }

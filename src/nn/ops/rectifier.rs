@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
+use super::activation::capped;
 use super::{Reader, contiguous, gradient, output};
 use crate::kernel::map2;
 use crate::nn::Mode;
@@ -34,15 +35,16 @@ impl CustomOp1 for Rectifier {
     }
 
     fn cpu_fwd(&self, s: &CpuStorage, l: &Layout) -> Result<(CpuStorage, Shape)> {
-        let x = contiguous(s, l)?;
-        output(map2(x, x, |x, _| x.clamp(0.0, self.high)), l.shape())
+        let (x, high) = (contiguous(s, l)?, self.high);
+        output(map2(x, x, move |x, _| capped(x, 0.0, high)), l.shape())
     }
 
     fn bwd(&self, x: &Tensor, y: &Tensor, grad: &Tensor) -> Result<Option<Tensor>> {
         let (ys, gs) = (Reader::new(y), Reader::new(grad));
         // No short cut between the two comparisons: a branch would keep the loop from becoming vectors.
-        let passed = map2(ys.slice()?, gs.slice()?, |y, g| {
-            if (y > 0.0) & (y < self.high) { g } else { 0.0 }
+        let high = self.high;
+        let passed = map2(ys.slice()?, gs.slice()?, move |y, g| {
+            if (y > 0.0) & (y < high) { g } else { 0.0 }
         });
         gradient(passed, x)
     }
