@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::{Dataset, Image};
 use crate::dvae::DvaeConfig;
+use crate::nn::Precision;
 use crate::observe::Observer;
 use crate::settings::Preset;
 use crate::{Error, Result, Seed};
@@ -97,6 +98,8 @@ pub struct Options {
     pub rate: f64,
     /// What `dvae` does.
     pub steps: Steps,
+    /// What the convolutions of its networks multiply while they are trained.
+    pub precision: Precision,
 }
 
 impl Default for Options {
@@ -105,6 +108,7 @@ impl Default for Options {
             preset: Preset::default(),
             rate: TwoStage::SECOND_RATE,
             steps: Steps::ALL,
+            precision: Precision::default(),
         }
     }
 }
@@ -135,10 +139,14 @@ impl Method {
             preset,
             rate,
             steps,
+            precision,
         } = options;
-        let network = match preset {
-            Preset::Fast => DvaeConfig::fast_pictures_for(rows),
-            Preset::Paper => DvaeConfig::paper(),
+        let network = DvaeConfig {
+            precision,
+            ..match preset {
+                Preset::Fast => DvaeConfig::fast_pictures_for(rows),
+                Preset::Paper => DvaeConfig::paper(),
+            }
         };
         match self {
             Self::Dvae => Box::new(TwoStage {

@@ -349,6 +349,9 @@ pub(crate) struct PurifyArgs {
     /// stage, 4 no third inference, 5 one reconstruction alone [default: all parts].
     #[arg(long, value_name = "1..5", value_parser = variant)]
     pub(crate) variant: Option<Steps>,
+    /// What convolutions multiply in training; bf16 needs a processor with tile registers (AMX).
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = word::<Precision>)]
+    pub(crate) precision: Precision,
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
 }
@@ -379,6 +382,9 @@ pub(crate) struct EvaluateArgs {
     /// Passes over the training data [default: those of the classifier's recipe].
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
+    /// What convolutions multiply in training; bf16 needs a processor with tile registers (AMX).
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = word::<Precision>)]
+    pub(crate) precision: Precision,
     /// Keep where the training stands in this file, after an epoch, and go on from it if it is there.
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Option<PathBuf>,

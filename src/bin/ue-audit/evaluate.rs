@@ -7,6 +7,7 @@ use anyhow::{anyhow, ensure};
 use serde::Serialize;
 use ue_audit::data::{Dataset, LoadOptions, Status, load, open};
 use ue_audit::decide::gate::Gate;
+use ue_audit::nn::Precision;
 use ue_audit::nn::likelihood::Epoch;
 use ue_audit::report::terminal::{printable, table};
 use ue_audit::settings::Config;
@@ -24,6 +25,7 @@ struct Outcome<'a> {
     model: Architecture,
     seed: Seed,
     epochs: usize,
+    precision: Precision,
     n_train: usize,
     n_test: usize,
     /// Rows of both sets that could not be read and took no part.
@@ -50,7 +52,10 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global, console: &Console) -> an
         ..Config::default()
     })?;
     source::use_threads(&settings)?;
-    let mut recipe = Recipe::of(args.model);
+    let mut recipe = Recipe {
+        precision: args.precision,
+        ..Recipe::of(args.model)
+    };
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs.get();
     }
@@ -88,6 +93,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global, console: &Console) -> an
         model: args.model,
         seed: settings.seed,
         epochs: recipe.epochs,
+        precision: recipe.precision,
         n_train: samples.len(),
         n_test: test_samples.len(),
         unreadable: [&train_data, &test_data].map(unreadable),
