@@ -16,7 +16,6 @@ use rayon::prelude::*;
 use super::View;
 use super::crossfit::{Folds, Matched};
 use super::grain::Grain;
-use crate::nn::{Mode, Precision};
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::likelihood::{Epoch, margin};
@@ -24,6 +23,7 @@ use crate::nn::ops::{Conv, global_average_pool};
 use crate::nn::optim::Adam;
 use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle};
+use crate::nn::{Mode, Precision};
 use crate::observe::Observer;
 use crate::{Result, Seed};
 

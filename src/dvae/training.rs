@@ -4,9 +4,9 @@ use candle_core::Tensor;
 
 use super::{Losses, Network, Objective};
 use crate::Result;
-use crate::nn::{Mode, Precision};
 use crate::nn::epochs::{Loss, Step, step};
 use crate::nn::optim::Adam;
+use crate::nn::{Mode, Precision};
 
 /// A network with the optimiser that trains it, a step at a time.
 #[derive(Debug)]

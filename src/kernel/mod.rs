@@ -11,5 +11,5 @@ mod tile;
 pub(crate) use fill::{filled, map2};
 pub(crate) use matmul::{Matrix, matmul};
 pub use memory::{keep_freed_memory, peak_memory_mib};
-pub(crate) use panel::{WIDTH, multiply_panel};
+pub(crate) use panel::{Left, NARROW, Panel, Run, WIDTH, multiply_panel, multiply_runs};
 pub(crate) use tile::{BLOCK, Gathered, Pair, has_tiles, multiply_tiles, padded};

@@ -255,7 +255,8 @@ mod tests {
             let right: Vec<bf16> = (0..2 * PAIRS * starts.len())
                 .map(|i| bf16::from_f32((i as f32 * 0.61).cos()))
                 .collect();
-            let pair = |two: &[bf16]| Pair::from(two[0].to_bits()) | Pair::from(two[1].to_bits()) << 16;
+            let pair =
+                |two: &[bf16]| Pair::from(two[0].to_bits()) | Pair::from(two[1].to_bits()) << 16;
             let panel: Vec<Pair> = right.chunks_exact(2).map(pair).collect();
             let left = Gathered {
                 data: &data,

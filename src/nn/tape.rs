@@ -159,7 +159,8 @@ impl<'a> Mode<'a> {
 
     /// What convolutions multiply.
     pub(super) fn precision(self) -> Precision {
-        self.tape().map_or_else(Precision::default, |tape| tape.precision)
+        self.tape()
+            .map_or_else(Precision::default, |tape| tape.precision)
     }
 
     /// Counts an operator whose forward pass is `multiply_adds` of a matrix product; each gradient costs as many, that of

@@ -1,9 +1,9 @@
 //! How a classifier is trained.
 
+use crate::nn::Precision;
 use crate::nn::augment::{Augment, Border};
 use crate::nn::epochs::Clock;
 use crate::nn::optim::Sgd;
-use crate::nn::Precision;
 use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle, cosine};
 use crate::{Error, Result};

@@ -9,11 +9,13 @@ use ue_audit::settings::Settings;
 
 use crate::args::SourceArgs;
 
-/// Starts the thread pool on which all the work runs, and keeps its memory between steps.
+/// Starts the thread pool on which all the work runs, and keeps its memory between steps. This thread is one of the pool: from
+/// outside, each operator would be handed over and waited for, which takes as long as a small one runs.
 pub(crate) fn use_threads(settings: &Settings) -> anyhow::Result<()> {
     keep_freed_memory();
     rayon::ThreadPoolBuilder::new()
         .num_threads(settings.threads.unwrap_or(0))
+        .use_current_thread()
         .build_global()
         .context("cannot start the threads")
 }

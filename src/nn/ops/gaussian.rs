@@ -114,7 +114,9 @@ impl CustomOp2 for GaussianKl {
         let (means, variances) = (Reader::new(mean), Reader::new(log_variance));
         let (means, variances) = (means.slice()?, variances.slice()?);
         let dm = map2(means, means, move |m, _| scale * m);
-        let dv = map2(variances, variances, move |v, _| 0.5 * scale * (exp(v) - 1.0));
+        let dv = map2(variances, variances, move |v, _| {
+            0.5 * scale * (exp(v) - 1.0)
+        });
         Ok((gradient(dm, mean)?, gradient(dv, log_variance)?))
     }
 }

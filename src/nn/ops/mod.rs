@@ -9,6 +9,7 @@ mod concat;
 mod conv;
 mod cross_entropy;
 mod depthwise;
+mod direct;
 mod embedding;
 mod exp;
 mod gaussian;
@@ -22,7 +23,6 @@ mod peak;
 mod pool;
 mod products;
 mod rectifier;
-mod tiled;
 mod winograd;
 
 use std::ops::Deref;

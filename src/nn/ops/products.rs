@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::direct::{exact, tiled};
 use super::lower::Geometry;
 use super::parts::add_in_order;
-use super::tiled;
 use super::winograd::{self, Winograd};
 use crate::kernel::{Matrix, WIDTH, filled, matmul, multiply_panel};
 use crate::nn::Precision;
@@ -36,6 +36,11 @@ impl Products {
                 coarsen: tiled::coarsen,
                 refine: tiled::refine,
                 correlate: tiled::correlate,
+            },
+            _ if !winograd::applies(geometry) && exact::applies(geometry) => Self {
+                coarsen: exact::coarsen,
+                refine: exact::refine,
+                correlate: exact::correlate,
             },
             _ => Self {
                 coarsen,

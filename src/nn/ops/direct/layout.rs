@@ -1,11 +1,13 @@
 //! Images as long rows of pixels, in which a tap of a kernel is the same step from every pixel.
 
+use std::ops::Range;
+
 use half::bf16;
 use half::slice::HalfFloatSliceExt;
 
 use super::super::lower::Geometry;
 use super::super::parts::vectorised;
-use crate::kernel::{BLOCK, Pair, padded};
+use crate::kernel::{BLOCK, Pair};
 
 /// One tap of a kernel: which pixel of which block of the fine grid a coarse pixel meets there.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +51,11 @@ pub(super) fn taps(geometry: &Geometry) -> Vec<Tap> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
     /// Pixels from one row to the next.
-    pitch: usize,
+    pub(super) pitch: usize,
     /// Rows from one image to the next.
     rows: usize,
-    /// Pixels before the first one.
-    lead: usize,
+    /// Pixels of the room before the first one.
+    pub(super) lead: usize,
 }
 
 impl Layout {
@@ -73,14 +75,14 @@ impl Layout {
         }
     }
 
-    /// Pixels of so many images, in whole blocks, those in between among them.
-    pub(super) fn pixels(&self, images: usize) -> usize {
-        padded(images * self.rows * self.pitch)
+    /// Pixels of so many images, those in between among them, up to whole `blocks`.
+    pub(super) fn pixels(&self, images: usize, blocks: usize) -> usize {
+        (images * self.rows * self.pitch).next_multiple_of(blocks)
     }
 
     /// Pixels that there must be room for, so that every tap of all of them is inside.
-    pub(super) fn room(&self, images: usize) -> usize {
-        self.pixels(images) + 2 * self.lead
+    pub(super) fn room(&self, images: usize, blocks: usize) -> usize {
+        self.pixels(images, blocks) + 2 * self.lead
     }
 
     /// Pixels from the start of the room to what `tap` links the first pixel to: forwards from coarse to fine, or backwards.
@@ -90,14 +92,37 @@ impl Layout {
         self.lead.saturating_add_signed(step)
     }
 
-    /// Where in the room the first pixel is.
-    pub(super) fn start_of_pixels(&self) -> usize {
-        self.lead
-    }
-
     /// The number of an image's pixel, counted from the first one of all.
-    fn pixel(&self, image: usize, y: usize, x: usize) -> usize {
+    pub(super) fn pixel(&self, image: usize, y: usize, x: usize) -> usize {
         (image * self.rows + y) * self.pitch + x
+    }
+}
+
+/// A number as a room holds it.
+pub(super) trait Held: Copy + Default + Send + Sync {
+    /// Of an image's number.
+    fn of(value: f32) -> Self;
+}
+
+impl Held for f32 {
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        value
+    }
+}
+
+impl Held for bf16 {
+    /// To the nearest, halves to even, as [`bf16::from_f32`], in a form that compilers vectorise.
+    #[inline(always)]
+    fn of(value: f32) -> Self {
+        let bits = value.to_bits();
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+        // What is not a number stays so, whichever bits say it.
+        Self::from_bits(if value.is_nan() {
+            0x7fc0
+        } else {
+            rounded as u16
+        })
     }
 }
 
@@ -108,15 +133,18 @@ pub(super) struct Grid {
     pub(super) width: usize,
     pub(super) channels: usize,
     pub(super) block: usize,
+    /// Numbers of each pixel in the layout: its channels, and zeros.
+    pub(super) padded: usize,
 }
 
 impl Grid {
-    pub(super) fn new([height, width, channels]: [usize; 3], block: usize) -> Self {
+    pub(super) fn new([height, width, channels]: [usize; 3], block: usize, unit: usize) -> Self {
         Self {
             height,
             width,
             channels,
             block,
+            padded: channels.next_multiple_of(unit),
         }
     }
 
@@ -125,91 +153,93 @@ impl Grid {
         self.height * self.width * self.channels
     }
 
-    /// Numbers of a block: each of its pixels has its channels, up to whole [`BLOCK`]s.
+    /// Rows of blocks.
+    pub(super) fn rows(&self) -> usize {
+        self.height.div_ceil(self.block)
+    }
+
+    /// Blocks of a row.
+    pub(super) fn columns(&self) -> usize {
+        self.width.div_ceil(self.block)
+    }
+
+    /// Numbers of a block.
     pub(super) fn depth(&self) -> usize {
-        self.block * self.block * padded(self.channels)
+        self.block * self.block * self.padded
     }
 
-    /// Visits the pixels that have a place in their block: where in the images their channels are, and which pixel of the layout
-    /// the block is, counted from the first.
-    #[inline(always)]
-    fn visit(
-        &self,
-        layout: Layout,
-        images: usize,
-        phase: usize,
-        mut pixel: impl FnMut(usize, usize),
-    ) {
-        let (down, right) = (phase / self.block, phase % self.block);
-        for image in 0..images {
-            for (row, y) in (down..self.height).step_by(self.block).enumerate() {
-                let start = (image * self.height + y) * self.width;
-                let line = layout.pixel(image, row, 0);
-                for (column, x) in (right..self.width).step_by(self.block).enumerate() {
-                    pixel((start + x) * self.channels, line + column);
-                }
-            }
-        }
-    }
-
-    /// Rounds images into a layout's room, `[room, depth]`; what lies between them is left as it is.
-    pub(super) fn lay(&self, layout: Layout, images: &[f32], room: &mut [bf16]) {
-        let (count, depth) = (images.len() / self.len(), self.depth());
-        let room = room[layout.lead * depth..].reinterpret_cast_mut();
-        for phase in 0..self.block * self.block {
-            let first = phase * padded(self.channels);
-            vectorised(
-                #[inline(always)]
-                || {
-                    self.visit(layout, count, phase, |from, to| {
-                        let pixel = &images[from..][..self.channels];
-                        let out = &mut room[to * depth + first..][..self.channels];
-                        for (out, value) in out.iter_mut().zip(pixel) {
-                            *out = rounded(*value);
-                        }
-                    });
-                },
-            );
-        }
-    }
-
-    /// Puts a panel of sums, `[pixels, 32]`, to the channels from `first` on of the pixels of `phase`, with their bias.
-    pub(super) fn gather(
-        &self,
-        layout: Layout,
-        panel: &[f32],
-        (phase, first): (usize, usize),
-        bias: Option<&[f32]>,
-        images: &mut [f32],
-    ) {
-        let width = BLOCK.min(self.channels - first);
-        let mut added = [0.0; BLOCK];
-        if let Some(bias) = bias {
-            added[..width].copy_from_slice(&bias[first..][..width]);
-        }
-        let count = images.len() / self.len();
+    /// Writes images into a layout's room, `[room, depth]`; what lies between them is left as it is.
+    pub(super) fn lay<T: Held>(self, layout: Layout, images: &[f32], room: &mut [T]) {
+        let room = &mut room[layout.lead * self.depth()..];
+        // What follows each other in both: the pixels of a row, those of a block's row, or the channels of a pixel.
+        let pixels = match (self.padded == self.channels, self.block) {
+            (true, 1) => self.width,
+            (true, block) => block,
+            (false, _) => 1,
+        };
+        let rows = images.chunks_exact(self.width * self.channels).enumerate();
         vectorised(
             #[inline(always)]
-            || {
-                self.visit(layout, count, phase, |to, from| {
-                    let sums = panel[from * BLOCK..][..BLOCK].iter().zip(&added);
-                    let out = &mut images[to + first..][..width];
-                    for (out, (sum, bias)) in out.iter_mut().zip(sums) {
-                        *out = sum + bias;
+            move || {
+                for (number, row) in rows {
+                    let (image, y) = (number / self.height, number % self.height);
+                    let line = layout.pixel(image, y / self.block, 0) * self.depth();
+                    let line = line + y % self.block * self.block * self.padded;
+                    for (number, run) in row.chunks(pixels * self.channels).enumerate() {
+                        let x = number * pixels;
+                        let block = x / self.block * self.depth();
+                        let start = line + block + x % self.block * self.padded;
+                        for (out, value) in room[start..][..run.len()].iter_mut().zip(run) {
+                            *out = T::of(*value);
+                        }
                     }
-                });
+                }
             },
         );
     }
-}
 
-/// To the nearest, halves to even, as [`bf16::from_f32`], in a form that compilers vectorise.
-#[inline(always)]
-fn rounded(value: f32) -> u16 {
-    let bits = value.to_bits();
-    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-    // What is not a number stays so, whichever bits say it.
-    if value.is_nan() { 0x7fc0 } else { rounded as u16 }
+    /// Puts a panel of sums, `[pixels, W]` of the pixels of a layout from `start` on, to the channels from `first` on of the
+    /// pixels of `phase`, with their bias: those of the rows `rows` of blocks, of image after image.
+    pub(super) fn gather<const W: usize>(
+        self,
+        layout: Layout,
+        (panel, start): (&[f32], usize),
+        (phase, first): (usize, usize),
+        rows: Range<usize>,
+        bias: Option<&[f32]>,
+        images: &mut [f32],
+    ) {
+        let width = W.min(self.channels - first);
+        let mut added = [0.0; W];
+        if let Some(bias) = bias {
+            added[..width].copy_from_slice(&bias[first..][..width]);
+        }
+        let (down, right) = (phase / self.block, phase % self.block);
+        vectorised(
+            #[inline(always)]
+            move || {
+                for (image, out) in images.chunks_exact_mut(self.len()).enumerate() {
+                    for row in rows.clone() {
+                        let y = row * self.block + down;
+                        if y >= self.height {
+                            break;
+                        }
+                        let line = layout.pixel(image, row, 0) - start;
+                        let out = &mut out[y * self.width * self.channels..];
+                        let out = &mut out[..self.width * self.channels];
+                        let places = out.chunks_exact_mut(self.channels).skip(right);
+                        let sums = panel[line * W..].chunks_exact(W);
+                        for (out, sums) in places.step_by(self.block).zip(sums) {
+                            let out = &mut out[first..][..width];
+                            for (out, (sum, bias)) in out.iter_mut().zip(sums.iter().zip(&added)) {
+                                *out = sum + bias;
+                            }
+                        }
+                    }
+                }
+            },
+        );
+    }
 }
 
 /// `[pixels, depth]` to `[depth, stride]`, each line one number of all pixels.
