@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use crate::kernel::vectorised;
+
 /// Orthonormal opponent colours: brightness, red against blue, green against both.
 const COLOURS: [[f32; 3]; 3] = [
     [0.577_350_26, 0.577_350_26, 0.577_350_26],
@@ -52,15 +54,22 @@ impl Cosine {
     }
 
     fn turn(&self, picture: &mut [f32], way: usize) {
-        down(picture, &self.rows[way]);
-        let mut colours = vec![0f32; self.width * 3];
-        for row in picture.chunks_exact_mut(self.width * 3) {
-            along(row, &mut colours, &self.columns[1 - way]);
-        }
+        let (rows, columns) = (&self.rows[way], &self.columns[1 - way]);
+        vectorised(
+            #[inline(always)]
+            move || {
+                down(picture, rows);
+                let mut colours = vec![0f32; columns.len() * 3];
+                for row in picture.chunks_exact_mut(columns.len() * 3) {
+                    along(row, &mut colours, columns);
+                }
+            },
+        );
     }
 }
 
 /// Multiplies `matrix` from the left with `values`, as many equal rows as the matrix has columns, in place.
+#[inline(always)]
 fn down(values: &mut [f32], matrix: &[Vec<f32>]) {
     let before = values.to_vec();
     let width = values.len() / matrix.len();
@@ -74,6 +83,7 @@ fn down(values: &mut [f32], matrix: &[Vec<f32>]) {
 
 /// Multiplies `matrix`, one input a row, from the right with each colour of a line of pixels, in place; `colours` is room
 /// for the line with its colours apart.
+#[inline(always)]
 fn along(line: &mut [f32], colours: &mut [f32], matrix: &[Vec<f32>]) {
     colours.fill(0.0);
     for (pixel, weights) in line.chunks_exact(3).zip(matrix) {
@@ -90,6 +100,7 @@ fn along(line: &mut [f32], colours: &mut [f32], matrix: &[Vec<f32>]) {
 }
 
 /// Adds `factor` times `values` to `out`.
+#[inline(always)]
 fn add(out: &mut [f32], values: &[f32], factor: f32) {
     out.iter_mut()
         .zip(values)

@@ -5,6 +5,8 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
+use super::vectorised;
+
 /// Numbers that a thread writes at a time.
 const PART: usize = 1 << 15;
 
@@ -21,7 +23,7 @@ pub(crate) fn map2(
     written(left.len(), PART, |index, part| {
         let start = index * PART;
         let sides = left[start..].iter().zip(&right[start..]);
-        pulp::Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             // Owned, lest what `f` holds be read anew after each number that is written.
             move || {

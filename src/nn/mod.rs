@@ -16,4 +16,5 @@ pub mod schedule;
 mod tape;
 
 pub use precision::Precision;
+use tape::Needs;
 pub use tape::{Gradients, Mode, Tape};

@@ -23,13 +23,63 @@ pub struct Tape {
 
 struct Record {
     op: Op,
-    output: Tensor,
+    /// What it was made from and what it made: those that are not needed only by their names, so that their memory can go.
+    inputs: Vec<Held>,
+    output: Held,
 }
 
 enum Op {
-    One(Box<dyn CustomOp1>, Tensor),
-    Two(Box<dyn CustomOp2>, [Tensor; 2]),
-    Three(Box<dyn CustomOp3>, [Tensor; 3]),
+    One(Box<dyn CustomOp1>),
+    Two(Box<dyn CustomOp2>),
+    Three(Box<dyn CustomOp3>),
+}
+
+/// What the backward pass of an operator reads, beside the gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Inputs and output.
+    All,
+    /// The inputs alone; in place of the output it gets the first of them.
+    Inputs,
+    /// The output alone; it gets that in place of the inputs, too.
+    Output,
+}
+
+struct Held {
+    id: TensorId,
+    tensor: Option<Tensor>,
+}
+
+impl Held {
+    fn new(tensor: &Tensor, needed: bool) -> Self {
+        Self {
+            id: tensor.id(),
+            tensor: needed.then(|| tensor.clone()),
+        }
+    }
+}
+
+impl Record {
+    /// The gradients of the inputs from that of the output.
+    fn backward(&self, gradient: &Tensor) -> Result<Vec<(TensorId, Option<Tensor>)>> {
+        let first = || self.inputs.first().and_then(|held| held.tensor.as_ref());
+        let output = self.output.tensor.as_ref().or_else(first);
+        let output = output.unwrap_or(gradient);
+        let input = |at: usize| self.inputs[at].tensor.as_ref().unwrap_or(output);
+        let gradients = match &self.op {
+            Op::One(op) => vec![op.bwd(input(0), output, gradient)?],
+            Op::Two(op) => {
+                let (a, b) = op.bwd(input(0), input(1), output, gradient)?;
+                vec![a, b]
+            }
+            Op::Three(op) => {
+                let (a, b, c) = op.bwd(input(0), input(1), input(2), output, gradient)?;
+                vec![a, b, c]
+            }
+        };
+        let ids = self.inputs.iter().map(|held| held.id);
+        Ok(ids.zip(gradients).collect())
+    }
 }
 
 /// Gradients of the tensors that a pass depends on.
@@ -61,11 +111,13 @@ impl Tape {
         self.flops.get()
     }
 
-    fn record(&self, op: Op, output: &Tensor) {
+    fn record(&self, op: Op, needs: Needs, inputs: &[&Tensor], output: &Tensor) {
         self.made.borrow_mut().insert(output.id());
+        let held = |tensor: &&Tensor| Held::new(tensor, needs != Needs::Output);
         self.records.borrow_mut().push(Record {
             op,
-            output: output.clone(),
+            inputs: inputs.iter().map(held).collect(),
+            output: Held::new(output, needs != Needs::Inputs),
         });
     }
 
@@ -76,24 +128,15 @@ impl Tape {
     pub fn gradients(self, terms: &[(Tensor, f64)]) -> Result<Gradients> {
         let mut gradients = Gradients::default();
         for (term, weight) in terms {
-            gradients.add(term, Tensor::new(*weight as f32, &Device::Cpu)?)?;
+            gradients.add(term.id(), Tensor::new(*weight as f32, &Device::Cpu)?)?;
         }
-        for Record { op, output } in self.records.into_inner().into_iter().rev() {
-            let Some(gradient) = gradients.0.remove(&output.id()) else {
+        for record in self.records.into_inner().into_iter().rev() {
+            let Some(gradient) = gradients.0.remove(&record.output.id) else {
                 continue;
             };
-            match op {
-                Op::One(op, x) => {
-                    let dx = op.bwd(&x, &output, &gradient)?;
-                    gradients.add_some([(x, dx)])?;
-                }
-                Op::Two(op, [x, y]) => {
-                    let (dx, dy) = op.bwd(&x, &y, &output, &gradient)?;
-                    gradients.add_some([(x, dx), (y, dy)])?;
-                }
-                Op::Three(op, [x, y, z]) => {
-                    let (dx, dy, dz) = op.bwd(&x, &y, &z, &output, &gradient)?;
-                    gradients.add_some([(x, dx), (y, dy), (z, dz)])?;
+            for (input, gradient) in record.backward(&gradient)? {
+                if let Some(gradient) = gradient {
+                    gradients.add(input, gradient)?;
                 }
             }
         }
@@ -107,21 +150,12 @@ impl Gradients {
         self.0.get(&variable.id())
     }
 
-    fn add_some<const N: usize>(&mut self, new: [(Tensor, Option<Tensor>); N]) -> Result<()> {
-        for (tensor, gradient) in new {
-            if let Some(gradient) = gradient {
-                self.add(&tensor, gradient)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn add(&mut self, tensor: &Tensor, gradient: Tensor) -> Result<()> {
-        let sum = match self.0.remove(&tensor.id()) {
+    fn add(&mut self, tensor: TensorId, gradient: Tensor) -> Result<()> {
+        let sum = match self.0.remove(&tensor) {
             Some(present) => add(&present, &gradient)?,
             None => gradient,
         };
-        self.0.insert(tensor.id(), sum);
+        self.0.insert(tensor, sum);
         Ok(())
     }
 }
@@ -173,10 +207,15 @@ impl<'a> Mode<'a> {
         }
     }
 
-    pub(super) fn apply1(self, x: &Tensor, op: impl CustomOp1 + 'static) -> Result<Tensor> {
+    pub(super) fn apply1(
+        self,
+        x: &Tensor,
+        needs: Needs,
+        op: impl CustomOp1 + 'static,
+    ) -> Result<Tensor> {
         let output = x.apply_op1_no_bwd(&op)?;
         if let Some(tape) = self.tape() {
-            tape.record(Op::One(Box::new(op), x.clone()), &output);
+            tape.record(Op::One(Box::new(op)), needs, &[x], &output);
         }
         Ok(output)
     }
@@ -185,26 +224,25 @@ impl<'a> Mode<'a> {
         self,
         x: &Tensor,
         y: &Tensor,
+        needs: Needs,
         op: impl CustomOp2 + 'static,
     ) -> Result<Tensor> {
         let output = x.apply_op2_no_bwd(y, &op)?;
         if let Some(tape) = self.tape() {
-            tape.record(Op::Two(Box::new(op), [x.clone(), y.clone()]), &output);
+            tape.record(Op::Two(Box::new(op)), needs, &[x, y], &output);
         }
         Ok(output)
     }
 
     pub(super) fn apply3(
         self,
-        x: &Tensor,
-        y: &Tensor,
-        z: &Tensor,
+        [x, y, z]: [&Tensor; 3],
+        needs: Needs,
         op: impl CustomOp3 + 'static,
     ) -> Result<Tensor> {
         let output = x.apply_op3_no_bwd(y, z, &op)?;
         if let Some(tape) = self.tape() {
-            let inputs = [x.clone(), y.clone(), z.clone()];
-            tape.record(Op::Three(Box::new(op), inputs), &output);
+            tape.record(Op::Three(Box::new(op)), needs, &[x, y, z], &output);
         }
         Ok(output)
     }

@@ -4,6 +4,7 @@
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 use ue_audit::dvae::{Batch, Objective, Training};
+use ue_audit::nn::Precision;
 
 use crate::golden::{Golden, nhwc};
 
@@ -53,7 +54,10 @@ fn training_follows_pytorch() {
             y: y.collect(),
             noise: rolled(&golden, "in.eps", step),
         };
-        let losses = training.step(batch, objective, 0.001).unwrap().tally;
+        let losses = training
+            .step(batch, objective, 0.001, Precision::F32)
+            .unwrap()
+            .tally;
         let losses = losses.unwrap();
         let terms = [
             ("rec", losses.reconstruction),

@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use super::exp::exp;
 use super::{Reader, contiguous, gradient, output};
 use crate::kernel::map2;
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// `max(a + b, 0)`, the end of a residual block; both of one shape.
 ///
@@ -15,6 +15,7 @@ pub fn add_relu(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     mode.apply2(
         a,
         b,
+        Needs::Output,
         CappedSum {
             low: 0.0,
             high: f32::INFINITY,
@@ -27,7 +28,7 @@ pub fn add_relu(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
 pub fn sum(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    mode.apply2(a, b, CappedSum::UNLIMITED)
+    mode.apply2(a, b, Needs::Output, CappedSum::UNLIMITED)
 }
 
 /// `a + b` limited to [0, 1]; both of one shape.
@@ -38,6 +39,7 @@ pub fn clamped_sum(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
     mode.apply2(
         a,
         b,
+        Needs::Output,
         CappedSum {
             low: 0.0,
             high: 1.0,
@@ -50,7 +52,7 @@ pub fn clamped_sum(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the tensor is not contiguous.
 pub fn sigmoid(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
-    mode.apply1(x, Sigmoid)
+    mode.apply1(x, Needs::Output, Sigmoid)
 }
 
 /// `a + b`, for two gradients of one tensor.

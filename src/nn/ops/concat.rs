@@ -5,7 +5,7 @@ use rayon::prelude::*;
 
 use super::moments::part;
 use super::{Reader, contiguous, gradient, output};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// The channels of `a`, `[b, h, w, m]`, then those of `b`, `[b, h, w, n]`: `[b, h, w, m + n]`.
 ///
@@ -17,7 +17,7 @@ pub fn concat_channels(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor>
     if a.dims()[..3] != b.dims()[..3] || first * second == 0 {
         bail!("channels of {a_shape:?} and {b_shape:?}");
     }
-    mode.apply2(a, b, Concat { first, second })
+    mode.apply2(a, b, Needs::Inputs, Concat { first, second })
 }
 
 struct Concat {

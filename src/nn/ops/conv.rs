@@ -14,7 +14,7 @@ use super::lower::Geometry;
 use super::parts::column_sums;
 use super::products::Products;
 use super::{Reader, contiguous, gradient, output};
-use crate::nn::{Mode, Precision};
+use crate::nn::{Mode, Needs, Precision};
 
 /// How a square kernel moves over the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +76,8 @@ fn apply(
     let multiply_adds = x.dims()[0] * geometry.coarse_len() * geometry.window();
     mode.count(multiply_adds, op.input_gradient);
     match bias {
-        Some(bias) => mode.apply3(x, weight, bias, op),
-        None => mode.apply2(x, weight, op),
+        Some(bias) => mode.apply3([x, weight, bias], Needs::Inputs, op),
+        None => mode.apply2(x, weight, Needs::Inputs, op),
     }
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::{Reader, contiguous, gradient, output, scalar};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// Mean over the batch of the cross-entropy between `softmax(logits)` and the labels, nats, a scalar. `logits` is
 /// `[b, classes]`; a label has weight `1 - smoothing` and all classes share `smoothing` evenly (Szegedy et al., 2016).
@@ -24,7 +24,7 @@ pub fn cross_entropy(
         bail!("label {label} is none of {classes} classes");
     }
     let labels = labels.iter().map(|&label| label as usize).collect();
-    mode.apply1(logits, CrossEntropy { labels, smoothing })
+    mode.apply1(logits, Needs::Inputs, CrossEntropy { labels, smoothing })
 }
 
 struct CrossEntropy {

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::parts::add_in_order;
 use super::{Conv, Reader, contiguous, gradient, output};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// Depthwise convolution without bias: `x` is `[b, h, w, c]`, `weight` is `[c, 1, k, k]`; the result is
 /// `[b, (h + 2p - k) / s + 1, (w + 2p - k) / s + 1, c]`.
@@ -36,7 +36,7 @@ pub fn depthwise_conv2d(mode: Mode<'_>, x: &Tensor, weight: &Tensor, conv: Conv)
     let pixels = batch * op.output[0] * op.output[1];
     let multiply_adds = pixels * channels * conv.kernel * conv.kernel;
     mode.count(multiply_adds, mode.tracks(x));
-    mode.apply2(x, weight, op)
+    mode.apply2(x, weight, Needs::Inputs, op)
 }
 
 /// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{Reader, contiguous, gradient, output};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// `x + table[label]`: `x` is `[b, h, w, c]`, `labels` has `b` entries, and a row of `table`, `[classes, c * h * w]`, is an
 /// image in PyTorch's order, channels first.
@@ -26,7 +26,7 @@ pub fn add_embedding(mode: Mode<'_>, x: &Tensor, table: &Tensor, labels: &[u32])
         bail!("label {label} has no row in an embedding of {classes} classes");
     }
     let labels = labels.iter().map(|&label| label as usize).collect();
-    mode.apply2(x, table, AddEmbedding { labels, channels })
+    mode.apply2(x, table, Needs::Inputs, AddEmbedding { labels, channels })
 }
 
 struct AddEmbedding {

@@ -7,7 +7,7 @@ use super::exp::exp;
 use super::parts::sum_over;
 use super::{PART, Reader, contiguous, gradient, output, scalar};
 use crate::kernel::map2;
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// `mean + exp(log_variance / 2) * noise`, element by element; all of one shape, and no gradient for the noise.
 ///
@@ -19,7 +19,7 @@ pub fn reparameterize(
     log_variance: &Tensor,
     noise: &Tensor,
 ) -> Result<Tensor> {
-    mode.apply3(mean, log_variance, noise, Reparameterize)
+    mode.apply3([mean, log_variance, noise], Needs::All, Reparameterize)
 }
 
 /// Kullback-Leibler divergence of N(mean, exp(log_variance)) from N(0, 1): nats per position, that is, summed over the
@@ -28,7 +28,7 @@ pub fn reparameterize(
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
 pub fn gaussian_kl(mode: Mode<'_>, mean: &Tensor, log_variance: &Tensor) -> Result<Tensor> {
-    mode.apply2(mean, log_variance, GaussianKl)
+    mode.apply2(mean, log_variance, Needs::Inputs, GaussianKl)
 }
 
 struct Reparameterize;

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::parts::{add_in_order, column_sums};
 use super::{Reader, contiguous, gradient, output};
 use crate::kernel::{Matrix, matmul};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// `x W^T + bias`: `x` is `[b, ..]` with `n` numbers an image in all, `weight` is `[m, n]`, `bias` is `[m]`; the result is
 /// `[b, m]`.
@@ -15,7 +15,7 @@ use crate::nn::Mode;
 /// If the shapes do not fit or a tensor is not contiguous.
 pub fn linear(mode: Mode<'_>, x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     mode.count(x.elem_count() * weight.dim(0)?, mode.tracks(x));
-    mode.apply3(x, weight, bias, Linear)
+    mode.apply3([x, weight, bias], Needs::Inputs, Linear)
 }
 
 /// Images that one thread multiplies; fixed, so that sums never depend on the number of threads.

@@ -5,14 +5,14 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 use super::parts::sum_over;
 use super::{Reader, contiguous, gradient, output, scalar};
 use crate::kernel::map2;
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// Mean of `(a - b)^2` over all elements, a scalar; `b` is a target and gets no gradient.
 ///
 /// # Errors
 /// If the shapes differ or a tensor is not contiguous.
 pub fn mean_square_error(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    mode.apply2(a, b, MeanSquareError)
+    mode.apply2(a, b, Needs::Inputs, MeanSquareError)
 }
 
 /// Mean of `x^2` over all elements, a scalar.
@@ -20,7 +20,7 @@ pub fn mean_square_error(mode: Mode<'_>, a: &Tensor, b: &Tensor) -> Result<Tenso
 /// # Errors
 /// If the tensor is not contiguous.
 pub fn mean_square(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
-    mode.apply1(x, MeanSquare)
+    mode.apply1(x, Needs::Inputs, MeanSquare)
 }
 
 struct MeanSquareError;

@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use super::PART;
-use super::parts::vectorised;
+use crate::kernel::vectorised;
 
 /// Mean and biased variance of each channel.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,10 +4,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp3, Layout, Result, Shape, Tenso
 use rayon::prelude::*;
 
 use super::moments::{Moments, part};
-use super::parts::vectorised;
 use super::{Reader, contiguous, gradient, output};
 use crate::kernel::filled;
-use crate::nn::Mode;
+use crate::kernel::vectorised;
+use crate::nn::{Mode, Needs};
 
 /// Added to every variance, as in PyTorch.
 const EPSILON: f64 = 1e-5;
@@ -35,7 +35,7 @@ pub fn instance_norm_relu(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
         relu: true,
         fixed: false,
     };
-    mode.apply1(x, norm)
+    mode.apply1(x, Needs::All, norm)
 }
 
 /// Batch normalisation in training: normalises by the statistics of this batch and returns them. `x` is `[b, h, w, c]`,
@@ -94,7 +94,9 @@ fn batch(
         relu,
         fixed,
     };
-    mode.apply3(x, gamma, beta, norm)
+    // Where nothing was cut off, the output says nothing.
+    let needs = if relu { Needs::All } else { Needs::Inputs };
+    mode.apply3([x, gamma, beta], needs, norm)
 }
 
 /// What one group is normalised by.

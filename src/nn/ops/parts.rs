@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::PART;
+use crate::kernel::vectorised;
 
 /// Element-wise sum of `parts`, first to last; each holds `len` numbers.
 pub(super) fn add_in_order(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
@@ -63,12 +64,4 @@ pub(super) fn sum_over(left: &[f32], right: &[f32], term: impl Fn(f32, f32) -> f
         })
         .collect();
     parts.iter().sum()
-}
-
-/// Runs `work` compiled for the vectors that this processor has. Only the width of the vectors differs: the operations on
-/// each number stay the same, and so do the results. `work` should own what it reads (`move`): what it only borrows may change
-/// behind every number that it writes, for all that the compiler knows, and no vectors come of that.
-#[inline(always)]
-pub(super) fn vectorised<R>(work: impl FnOnce() -> R) -> R {
-    pulp::Arch::new().dispatch(work)
 }

@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{Reader, contiguous, gradient, output};
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// Average over `kernel` x `kernel` windows a `kernel` apart: `x` is `[b, h, w, c]`, the result `[b, h / kernel,
 /// w / kernel, c]`; rows and columns beyond the last whole window are left out.
@@ -63,6 +63,7 @@ fn pool(
     }
     mode.apply1(
         x,
+        Needs::All,
         Pool {
             window,
             image,

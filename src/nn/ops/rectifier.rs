@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use super::activation::capped;
 use super::{Reader, contiguous, gradient, output};
 use crate::kernel::map2;
-use crate::nn::Mode;
+use crate::nn::{Mode, Needs};
 
 /// `max(x, 0)`.
 ///
@@ -13,7 +13,7 @@ use crate::nn::Mode;
 /// If the tensor is not contiguous.
 pub fn relu(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
     let high = f32::INFINITY;
-    mode.apply1(x, Rectifier { high })
+    mode.apply1(x, Needs::Output, Rectifier { high })
 }
 
 /// `min(max(x, 0), 6)`.
@@ -21,7 +21,7 @@ pub fn relu(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If the tensor is not contiguous.
 pub fn relu6(mode: Mode<'_>, x: &Tensor) -> Result<Tensor> {
-    mode.apply1(x, Rectifier { high: 6.0 })
+    mode.apply1(x, Needs::Output, Rectifier { high: 6.0 })
 }
 
 /// Zero to `high`; its gradient passes strictly between them.

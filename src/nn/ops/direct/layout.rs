@@ -6,7 +6,7 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 
 use super::super::lower::Geometry;
-use super::super::parts::vectorised;
+use crate::kernel::vectorised;
 use crate::kernel::{BLOCK, Pair};
 
 /// One tap of a kernel: which pixel of which block of the fine grid a coarse pixel meets there.
