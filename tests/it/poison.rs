@@ -11,6 +11,7 @@ use ue_audit::lab::experiment::{
     Carried, Carriers, Grounds, Learner, Poisons, Repairs, Table, Table8, Table9, reproduce,
 };
 use ue_audit::lab::poison::{Means, PERTURBATION_FILE, Poison, Summary, sheet_beside};
+use ue_audit::nn::Precision;
 use ue_audit::observe::{Observer, Silent};
 use ue_audit::settings::Preset;
 use ue_audit::zoo::Architecture;
@@ -150,7 +151,7 @@ fn experiments_run_each_cell_once() {
     assert_eq!(told, 3);
 
     let grid = (&attacks[..1], &[0.5, 1.0][..]);
-    let training = (Architecture::Small, Some(1));
+    let training = (Architecture::Small, Some(1), Precision::F32);
     let learner = Learner::new(&grounds, &data, training, &Silent).unwrap();
     let table9 = Table9::new(&grounds, &learner, grid);
     let mut told = 0;

@@ -495,6 +495,9 @@ pub(crate) struct ReproduceArgs {
     /// Its passes over the training data [default: those of its recipe].
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
+    /// What its convolutions multiply in training, without a defense; bf16 needs a processor with tile registers (AMX).
+    #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = word::<Precision>)]
+    pub(crate) precision: Precision,
     /// A column of table 2 or 7, may be repeated [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) defense: Vec<String>,

@@ -51,7 +51,8 @@ pub(crate) fn run(
     let mut table = reproduce(&poisons, grounds.home(), console, &mut tell)?;
     let (home, mixtures) = (grounds.home(), (&attacks[..], &args.ratio[..]));
     let learner = || {
-        let training = (args.model, args.epochs.map(|epochs| epochs.get()));
+        let epochs = args.epochs.map(|epochs| epochs.get());
+        let training = (args.model, epochs, args.precision);
         Learner::new(&grounds, &args.test, training, console)
     };
     let repairs = |columns, learner: &Learner, tell: Tell<'_>| {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Grounds;
 use crate::data::{Dataset, LoadOptions, load, open};
 use crate::lab::defense::{self, Defense};
+use crate::nn::Precision;
 use crate::observe::Observer;
 use crate::zoo::{Architecture, Recipe, Samples, Trained, train};
 use crate::{Error, Result, Seed};
@@ -23,6 +24,9 @@ pub struct Learner {
 pub struct Training {
     model: Architecture,
     epochs: usize,
+    /// What its convolutions multiply.
+    #[serde(default, skip_serializing_if = "Precision::is_usual")]
+    precision: Precision,
     /// Of the test rows.
     test_fingerprint: String,
 }
@@ -37,14 +41,15 @@ pub struct Learned {
 }
 
 impl Learner {
-    /// Trains `model` by its recipe, for `epochs` in place of the recipe's where given; tests on the data at `test`.
+    /// Trains `model` by its recipe, for `epochs` in place of the recipe's where given, with convolutions of `precision`; tests on the
+    /// data at `test`.
     ///
     /// # Errors
     /// If the test set cannot be read, or does not have the classes and the size of the clean rows.
     pub fn new(
         grounds: &Grounds,
         test: &Path,
-        (model, epochs): (Architecture, Option<usize>),
+        (model, epochs, precision): (Architecture, Option<usize>, Precision),
         observer: &dyn Observer,
     ) -> Result<Self> {
         let limits = *grounds.limits();
@@ -58,8 +63,13 @@ impl Learner {
             let problem = "its classes or the size of its pictures are not those of the source";
             return Err(Error::input(test, problem));
         }
-        let mut recipe = Recipe::of(model);
-        recipe.epochs = epochs.unwrap_or(recipe.epochs);
+        let usual = Recipe::of(model);
+        let recipe = Recipe {
+            epochs: epochs.unwrap_or(usual.epochs),
+            precision,
+            ..usual
+        };
+        recipe.validate()?;
         Ok(Self {
             test: data,
             model,
@@ -72,6 +82,7 @@ impl Learner {
         Training {
             model: self.model,
             epochs: self.recipe.epochs,
+            precision: self.recipe.precision,
             test_fingerprint: self.test.fingerprint.clone(),
         }
     }
@@ -137,6 +148,10 @@ impl Learner {
 impl Training {
     /// In words, for the head of a table.
     pub fn describe(&self) -> String {
-        format!("{}, {} epochs", self.model.name(), self.epochs)
+        let precision = match self.precision {
+            Precision::F32 => "",
+            Precision::Bf16 => " in bf16",
+        };
+        format!("{}, {} epochs{precision}", self.model.name(), self.epochs)
     }
 }
