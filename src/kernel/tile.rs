@@ -238,6 +238,7 @@ mod amx {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// One block of rows and several, one step of depth and several in any order, rows that overlap and rows far apart.

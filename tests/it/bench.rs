@@ -67,3 +67,34 @@ fn bench_refuses_what_it_cannot_measure() {
         ends(ue_audit(home.path()).arg("bench").args(args), 2);
     }
 }
+
+/// Where the processor has no tile registers, bf16 is refused before anything runs, and in words that say so.
+#[test]
+fn bench_runs_in_bf16_or_says_why_not() {
+    let home = tempfile::tempdir().unwrap();
+    let args = [
+        "bench",
+        "--case",
+        "dvae-fast",
+        "--steps",
+        "1",
+        "--batch",
+        "2",
+    ];
+    let run = ue_audit(home.path())
+        .args(args)
+        .args(["--precision", "bf16"])
+        .output()
+        .unwrap();
+    match run.status.code() {
+        Some(0) => {
+            let measured: Vec<Value> = serde_json::from_slice(&run.stdout).unwrap();
+            assert_eq!(measured[0]["precision"], "bf16");
+        }
+        code => {
+            assert_eq!(code, Some(2));
+            let said = String::from_utf8(run.stderr).unwrap();
+            assert!(said.contains("AMX"), "{said}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod dvae;
 mod golden;
 mod gradients;
 mod layering;
+mod npz;
 #[cfg(feature = "lab")]
 mod poison;
 mod purify;

@@ -1,10 +1,7 @@
 //! `ue-audit scan`: the main job.
 
-use std::time::Instant;
-
-use ue_audit::data::{load, read_truth};
+use ue_audit::data::read_truth;
 use ue_audit::decide::gate::Gate;
-use ue_audit::report::folder;
 use ue_audit::settings::Config;
 
 use crate::args::{Global, ScanArgs};
@@ -19,14 +16,7 @@ pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow
         ..Config::default()
     };
     let settings = global.settings(args.judge.config().or(args.source.config()).or(images))?;
-    // Everything that can be refused is refused before the work, not after it.
-    let reader = source::reader(&args.source, &settings)?;
-    folder::check(&args.output.out, args.output.force)?;
-    source::outside(&args.output.out, &args.source.path)?;
-    source::use_threads(&settings)?;
-
-    let begun = Instant::now();
-    let dataset = load(&*reader, &source::load_options(&settings), console)?;
+    let (dataset, loading) = source::to_audit(&args.source, &args.output, &settings, console)?;
     let truth = match &args.truth {
         Some(path) => Some(read_truth(
             path,
@@ -34,11 +24,10 @@ pub(crate) fn run(args: &ScanArgs, global: &Global, console: &Console) -> anyhow
         )?),
         None => None,
     };
-    let loading = ("load".to_string(), begun.elapsed().as_secs_f64());
     let (model, save_model) = (args.model.as_deref(), args.save_model.as_deref());
     let by = (args.detector(), model);
     let mut audit = audit(dataset, &settings, by, save_model, console)?;
-    audit.seconds.insert(0, loading);
+    audit.seconds.insert(0, ("load".into(), loading));
     let report = publish(
         &audit,
         Known {

@@ -2,10 +2,8 @@
 
 use std::time::Instant;
 
-use ue_audit::data::load;
 use ue_audit::decide::gate::Gate;
 use ue_audit::lab::selftest::Grounds;
-use ue_audit::report::folder;
 
 use crate::args::{Global, SelftestArgs};
 use crate::pipeline::audit;
@@ -15,14 +13,7 @@ use crate::{exit, source};
 
 pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
     let settings = global.settings(args.judge.config().or(args.source.config()))?;
-    let reader = source::reader(&args.source, &settings)?;
-    folder::check(&args.output.out, args.output.force)?;
-    source::outside(&args.output.out, &args.source.path)?;
-    source::use_threads(&settings)?;
-
-    let begun = Instant::now();
-    let dataset = load(&*reader, &source::load_options(&settings), console)?;
-    let loading = ("load".to_string(), begun.elapsed().as_secs_f64());
+    let (dataset, loading) = source::to_audit(&args.source, &args.output, &settings, console)?;
     let mut audit = audit(
         dataset,
         &settings,
@@ -30,7 +21,7 @@ pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> an
         None,
         console,
     )?;
-    audit.seconds.insert(0, loading);
+    audit.seconds.insert(0, ("load".into(), loading));
 
     let begun = Instant::now();
     let selftest = match &audit.model {

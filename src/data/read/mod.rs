@@ -4,6 +4,9 @@ mod cifar;
 mod cifar_record;
 mod image_folder;
 mod label_column;
+mod npz;
+mod npz_member;
+mod npz_numbers;
 mod parquet;
 mod picture_column;
 
@@ -12,6 +15,8 @@ use std::path::{Path, PathBuf};
 pub(super) use self::cifar::Cifar;
 pub(super) use self::cifar_record::Records;
 pub(super) use self::image_folder::ImageFolder;
+pub(super) use self::npz::{Npz, Pair};
+pub(super) use self::npz_member::Member;
 pub(super) use self::parquet::{Parquet, Shard};
 pub(super) use self::picture_column::{BYTES, bytes_of};
 
@@ -33,7 +38,12 @@ pub struct Format {
 }
 
 /// Every format, in the order in which they are listed to the user.
-pub static FORMATS: &[Format] = &[image_folder::FORMAT, parquet::FORMAT, cifar::FORMAT];
+pub static FORMATS: &[Format] = &[
+    image_folder::FORMAT,
+    parquet::FORMAT,
+    cifar::FORMAT,
+    npz::FORMAT,
+];
 
 /// Where the pixels of a row are.
 #[derive(Clone, Debug)]

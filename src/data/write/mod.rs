@@ -3,6 +3,7 @@
 
 mod cifar;
 mod image_folder;
+mod npz;
 mod parquet;
 
 use std::fs::{self, File};
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::cifar::cifar;
 pub(super) use self::image_folder::image_folder;
+pub(super) use self::npz::npz;
 pub(super) use self::parquet::parquet;
 
 use super::Image;
