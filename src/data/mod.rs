@@ -59,7 +59,7 @@ pub enum Status {
 /// One row of the drop, readable or not, in sample order.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// Path relative to the scanned one, or `file.parquet#row` or `file.npz[row]`; stable across runs.
+    /// Path relative to the scanned one, or `file.parquet#row`, `file.npz[row]` or `file.tar!key`; stable across runs.
     pub id: String,
     /// Index into [`Dataset::class_names`].
     pub label: u32,

@@ -28,5 +28,6 @@ mod same10;
 mod scan;
 mod support;
 mod trajectory;
+mod webdataset;
 mod zoo;
 mod zoo_golden;

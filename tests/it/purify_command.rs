@@ -25,7 +25,7 @@ fn table(bytes: &[u8]) -> Vec<Vec<String>> {
 /// All formats, without training: labels, names, side files and order stay, and the ledger tells what happened.
 #[test]
 fn every_format_is_purified_in_its_own_form() {
-    for format in ["imagefolder", "parquet", "cifar", "npz"] {
+    for format in ["imagefolder", "parquet", "cifar", "npz", "webdataset"] {
         let home = tempfile::tempdir().unwrap();
         let source = same10::folder(format);
         let before = same10::load(&source);

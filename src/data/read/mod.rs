@@ -9,6 +9,8 @@ mod npz_member;
 mod npz_numbers;
 mod parquet;
 mod picture_column;
+mod tar_sample;
+mod webdataset;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,8 @@ pub(super) use self::npz::{Npz, Pair};
 pub(super) use self::npz_member::Member;
 pub(super) use self::parquet::{Parquet, Shard};
 pub(super) use self::picture_column::{BYTES, bytes_of};
+pub(super) use self::tar_sample::{Member as TarMember, Sample};
+pub(super) use self::webdataset::WebDataset;
 
 use super::reason::Reason;
 use super::tree::{Entry, Tree};
@@ -43,6 +47,7 @@ pub static FORMATS: &[Format] = &[
     parquet::FORMAT,
     cifar::FORMAT,
     npz::FORMAT,
+    webdataset::FORMAT,
 ];
 
 /// Where the pixels of a row are.

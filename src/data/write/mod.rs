@@ -5,6 +5,7 @@ mod cifar;
 mod image_folder;
 mod npz;
 mod parquet;
+mod webdataset;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ pub(super) use self::cifar::cifar;
 pub(super) use self::image_folder::image_folder;
 pub(super) use self::npz::npz;
 pub(super) use self::parquet::parquet;
+pub(super) use self::webdataset::webdataset;
 
 use super::Image;
 use super::read::Reader;
