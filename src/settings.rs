@@ -21,6 +21,29 @@ pub enum Preset {
     Paper,
 }
 
+/// Where networks are trained and applied: this build knows the processor alone, so there is nothing to choose but to be told so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Device {
+    /// The processor.
+    #[default]
+    Cpu,
+}
+
+impl TryFrom<String> for Device {
+    type Error = String;
+
+    fn try_from(name: String) -> std::result::Result<Self, String> {
+        match name.as_str() {
+            "cpu" => Ok(Self::Cpu),
+            cuda if cuda == "cuda" || cuda.starts_with("cuda:") => Err(format!(
+                "{cuda}: this build runs on the processor alone; take cpu"
+            )),
+            _ => Err(format!("{name} is not known; take cpu")),
+        }
+    }
+}
+
 /// Settings as written, in flags, in the environment or in a file; keys are those of the flags. A key that is absent
 /// leaves the choice to the next source.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -34,6 +57,8 @@ pub struct Config {
     pub format: Option<String>,
     /// Threads to use; all cores unless given.
     pub threads: Option<NonZeroUsize>,
+    /// Where networks run; the processor unless given.
+    pub device: Option<Device>,
     /// Read at most so many rows; all unless given.
     pub max_images: Option<NonZeroUsize>,
     /// Caps on hostile files; a table `[limits]` in the file, no flags.
@@ -67,6 +92,7 @@ impl Config {
             preset: self.preset.or(fallback.preset),
             format: self.format.or(fallback.format),
             threads: self.threads.or(fallback.threads),
+            device: self.device.or(fallback.device),
             max_images: self.max_images.or(fallback.max_images),
             limits: self.limits.or(fallback.limits),
             fdr: self.fdr.or(fallback.fdr),

@@ -35,8 +35,22 @@ fn usage_errors_end_with_2() {
         &["scan", "x", "--threads", "0"],
         &["scan", "x", "--color", "purple"],
         &["scan", "x", "--fdr", "2"],
+        &["scan", "x", "--device", "abacus"],
     ] {
         ends(ue_audit(home.path()).args(args), 2);
+    }
+}
+
+/// The contract's flag: what is there is taken, what is not built in is refused and not ignored.
+#[test]
+fn the_processor_is_the_only_device() {
+    let home = tempfile::tempdir().unwrap();
+    let source = crate::same10::folder("cifar");
+    let inspect = ["inspect", source.to_str().unwrap(), "--device"];
+    ends(ue_audit(home.path()).args(inspect).arg("cpu"), 0);
+    for device in ["cuda", "cuda:1"] {
+        let (stderr, _) = ends(ue_audit(home.path()).args(inspect).arg(device), 2);
+        assert!(stderr.contains("take cpu"), "{stderr}");
     }
 }
 

@@ -14,7 +14,7 @@ use ue_audit::decide::{Allowance, Severity};
 use ue_audit::nn::Precision;
 use ue_audit::purify::{Method, Steps, TwoStage};
 use ue_audit::report::Rendering;
-use ue_audit::settings::{Config, Preset, Settings};
+use ue_audit::settings::{Config, Device, Preset, Settings};
 use ue_audit::zoo::Architecture;
 
 use crate::output::Color;
@@ -72,6 +72,9 @@ pub(crate) struct Global {
     /// Threads to use [default: all cores]; results do not depend on it.
     #[arg(long, global = true, env = "UE_AUDIT_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
+    /// Where networks run [default: cpu]; this build has nothing else.
+    #[arg(long, global = true, env = "UE_AUDIT_DEVICE", value_name = "cpu", value_parser = word::<Device>)]
+    device: Option<Device>,
     /// Settings file in TOML, with the names of the flags as keys.
     #[arg(long, global = true, env = "UE_AUDIT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -92,6 +95,7 @@ impl Global {
         let common = Config {
             seed: self.seed,
             threads: self.threads,
+            device: self.device,
             ..Config::default()
         };
         let file = match &self.config {
