@@ -185,11 +185,11 @@ impl<'a, const W: usize> Product<'a, W> {
             // SAFETY: each branch takes no more rows than are left; the width was checked above.
             row += unsafe {
                 match rows - row {
-                    16.. if S::REGISTER_COUNT >= 32 && V == 1 => {
+                    16.. if const { S::REGISTER_COUNT >= 32 && V == 1 } => {
                         self.rows::<S, 16, V, DOWN>(simd, row);
                         16
                     }
-                    8.. if S::REGISTER_COUNT >= 32 || V == 1 => {
+                    8.. if const { S::REGISTER_COUNT >= 32 || V == 1 } => {
                         self.rows::<S, 8, V, DOWN>(simd, row);
                         8
                     }
@@ -220,7 +220,8 @@ impl<const W: usize> WithSimd for Product<'_, W> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        if W == S::F32_LANES {
+        // Constants, so that what cannot be reached is not compiled: there are many of these.
+        if const { W == S::F32_LANES } {
             match self.left.down {
                 1 => self.all_rows::<S, 1, 1>(simd),
                 3 => self.all_rows::<S, 1, 3>(simd),

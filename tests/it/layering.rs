@@ -219,7 +219,8 @@ fn climbs(code: &str) -> usize {
 
 fn declares(line: &str) -> bool {
     let line = line.trim_start();
-    let line = line.strip_prefix("pub ").unwrap_or(line);
+    let open = ["pub ", "pub(super) "].map(|prefix| line.strip_prefix(prefix));
+    let line = open.into_iter().flatten().next().unwrap_or(line);
     line.starts_with("mod ") && line.ends_with(';')
 }
 
