@@ -82,7 +82,8 @@ pub struct Measurement {
 /// Times `steps` steps of a network with convolutions of `precision`.
 ///
 /// # Errors
-/// Those of [`Precision::validate`], [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, or if the tensor library fails.
+/// Those of [`Precision::validate`], [`Error::Interrupted`](crate::Error::Interrupted) when the observer says so, or if the
+/// tensor library fails.
 pub fn measure(
     case: &Case,
     steps: NonZeroUsize,

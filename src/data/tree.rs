@@ -91,6 +91,30 @@ impl Tree {
             self.root.join(&entry.id)
         }
     }
+
+    /// As [`Tree::path`], for a file that has to be opened.
+    ///
+    /// # Errors
+    /// [`Error::Input`] with the reason if it must not be.
+    pub fn readable(&self, entry: &Entry) -> Result<PathBuf> {
+        let path = self.path(entry);
+        match &entry.trouble {
+            Some(reason) => Err(Error::input(path, reason.to_string())),
+            None => Ok(path),
+        }
+    }
+
+    /// A file of this name that goes with the rows: among the files of a folder, or beside a single one.
+    pub fn companion(&self, name: &str) -> Option<PathBuf> {
+        let path = if self.single {
+            self.root.with_file_name(name)
+        } else {
+            let named = |entry: &&Entry| entry.file_name() == name;
+            let entry = self.entries.iter().find(named)?;
+            self.readable(entry).ok()?
+        };
+        path.is_file().then_some(path)
+    }
 }
 
 fn list_folder(root: &Path) -> Result<Vec<Entry>> {

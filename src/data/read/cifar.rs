@@ -37,10 +37,7 @@ impl Cifar {
             let Some(layout) = layout(entry.file_name()) else {
                 continue;
             };
-            let path = tree.path(entry);
-            if let Some(reason) = &entry.trouble {
-                return Err(Error::input(path, reason.to_string()));
-            }
+            let path = tree.readable(entry)?;
             if found.is_some_and(|other| other != layout) {
                 let problem = "CIFAR-10 and CIFAR-100 files lie side by side; scan one of them";
                 return Err(Error::input(path, problem));
@@ -50,7 +47,7 @@ impl Cifar {
             rows += bytes.div_ceil(layout.record());
         }
         let layout = found.unwrap_or(CIFAR_10);
-        let names_path = names_path(&tree, layout);
+        let names_path = tree.companion(layout.names_file);
         let class_names = match &names_path {
             Some(path) => read_names(path)?,
             None => (0..layout.classes).map(|label| label.to_string()).collect(),
@@ -104,18 +101,6 @@ impl Cifar {
             source,
         }
     }
-}
-
-/// The file of class names: among those of a folder, beside a single file.
-fn names_path(tree: &Tree, layout: Layout) -> Option<PathBuf> {
-    let path = if tree.is_single_file() {
-        tree.root().with_file_name(layout.names_file)
-    } else {
-        let named = |entry: &&Entry| entry.file_name() == layout.names_file;
-        let entry = tree.entries().iter().find(named)?;
-        entry.trouble.is_none().then(|| tree.path(entry))?
-    };
-    path.is_file().then_some(path)
 }
 
 fn read_names(path: &Path) -> Result<Vec<String>> {

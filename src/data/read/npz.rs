@@ -143,10 +143,7 @@ impl Npz {
             if !(FORMAT.claims)(entry) {
                 continue;
             }
-            let path = tree.path(entry);
-            if let Some(reason) = &entry.trouble {
-                return Err(Error::input(path, reason.to_string()));
-            }
+            let path = tree.readable(entry)?;
             let wrong = |problem: String| Error::input(&path, problem);
             let members = members(&path).map_err(wrong)?;
             let pairs = pairs(&path, &members, limits).map_err(wrong)?;

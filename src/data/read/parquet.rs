@@ -65,8 +65,7 @@ impl Parquet {
             .iter()
             .filter(|&entry| (FORMAT.claims)(entry))
         {
-            let path = tree.path(entry);
-            let (shard, label) = Shard::open(entry, path)?;
+            let (shard, label) = Shard::open(entry, tree.readable(entry)?)?;
             if chosen
                 .as_ref()
                 .is_some_and(|first| first.name != label.name || first.names != label.names)
@@ -109,9 +108,6 @@ impl Parquet {
 
 impl Shard {
     fn open(entry: &Entry, path: PathBuf) -> Result<(Self, LabelColumn)> {
-        if let Some(reason) = &entry.trouble {
-            return Err(Error::input(path, reason.to_string()));
-        }
         let file = File::open(&path).map_err(Error::io(&path))?;
         let footer = catch_panic(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()))
             .map_err(|message| broken(&path, message))?

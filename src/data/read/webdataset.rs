@@ -49,10 +49,7 @@ impl WebDataset {
             if !(FORMAT.claims)(entry) {
                 continue;
             }
-            let path = tree.path(entry);
-            if let Some(reason) = &entry.trouble {
-                return Err(Error::input(path, reason.to_string()));
-            }
+            let path = tree.readable(entry)?;
             let samples = samples(&path).map_err(|problem| Error::input(&path, problem))?;
             let mut archive = File::open(&path).map_err(Error::io(&path))?;
             let rows = samples.iter().filter(|sample| sample.is_row());
@@ -63,7 +60,9 @@ impl WebDataset {
                 labels,
             });
         }
-        let names_path = beside(&tree);
+        // Far above all names there are, far below what would hurt.
+        let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() < 1 << 24);
+        let names_path = tree.companion(NAMES).filter(small);
         let most = limits.max_classes as u32;
         let labels = shards.iter().flat_map(|shard| &shard.labels).flatten();
         let classes = labels
@@ -135,22 +134,6 @@ fn picture(sample: &Sample, archive: &mut File, limits: &Limits) -> Result<Vec<u
     }
     let bytes = picture.read(archive, limits.max_encoded_bytes);
     bytes.map_err(|error| Defect::Missing.because(error))
-}
-
-/// The file of class names: among those of a folder, beside a single file.
-fn beside(tree: &Tree) -> Option<PathBuf> {
-    let path = if tree.is_single_file() {
-        tree.root().with_file_name(NAMES)
-    } else {
-        let named = |entry: &&Entry| entry.file_name() == NAMES && entry.trouble.is_none();
-        tree.path(tree.entries().iter().find(named)?)
-    };
-    // Far above all names there are, far below what would hurt.
-    let size = fs::metadata(&path)
-        .ok()
-        .filter(|file| file.is_file())?
-        .len();
-    (size < 1 << 24).then_some(path)
 }
 
 impl Reader for WebDataset {

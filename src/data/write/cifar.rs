@@ -1,6 +1,5 @@
 //! Copies of CIFAR binary files, record by record.
 
-use std::fs;
 use std::io::{BufWriter, Write};
 
 use super::{Copier, Edit};
@@ -35,13 +34,5 @@ pub(in crate::data) fn cifar(source: &Cifar, copy: &mut Copier<'_>) -> Result<()
         }
         file.flush().map_err(failed())?;
     }
-    match source.names_path() {
-        // Beside a single file, so not among the side files of the copy.
-        Some(names) if source.tree().is_single_file() => {
-            let path = copy.path(layout.names_file)?;
-            fs::copy(names, &path).map_err(Error::io(path))?;
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+    copy.companion(source.tree(), source.names_path())
 }

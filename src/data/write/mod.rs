@@ -167,6 +167,19 @@ impl Copier<'_> {
         fs::copy(tree.path(entry), &path).map_err(Error::io(path))?;
         Ok(())
     }
+
+    /// Copies a file that goes with a single one: beside it, and so not among the side files.
+    pub(super) fn companion(&mut self, tree: &Tree, file: Option<&Path>) -> Result<()> {
+        let Some((file, name)) = file.and_then(|file| Some((file, file.file_name()?.to_str()?)))
+        else {
+            return Ok(());
+        };
+        if tree.is_single_file() {
+            let path = self.path(name)?;
+            fs::copy(file, &path).map_err(Error::io(path))?;
+        }
+        Ok(())
+    }
 }
 
 /// With the one inside the other, the copy would hold itself or `force` would delete the source.

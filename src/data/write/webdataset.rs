@@ -1,10 +1,9 @@
 //! Copies of WebDataset archives: what is kept block by block, what is replaced as PNG under a name that says so, and a dropped
 //! sample with all of its files.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
-use std::path::Path;
 
 use tar::{Builder, Header};
 
@@ -19,60 +18,58 @@ pub(in crate::data) fn webdataset(source: &WebDataset, copy: &mut Copier<'_>) ->
         let path = source.tree().path(entry);
         let failed = || Error::io(&path);
         let mut archive = File::open(&path).map_err(failed())?;
-        let mut builder = Builder::new(BufWriter::new(copy.create(&entry.id)?));
-        let mut changed = false;
+        let mut out = BufWriter::new(copy.create(&entry.id)?);
         for sample in &shard.samples {
             let edit = match sample.is_row() {
                 true => copy.next_edit()?,
                 false => Edit::Keep,
             };
-            changed = changed || edit != Edit::Keep;
             let stays = edit != Edit::Drop;
             if stays {
-                write(&mut archive, sample, &edit, &mut builder).map_err(failed())?;
+                write(&mut archive, sample, &edit, &mut out).map_err(failed())?;
             }
             if sample.is_row() {
                 copy.placed(stays.then(|| format!("{}!{}", entry.id, sample.key)));
             }
         }
-        let done = builder.into_inner().and_then(|mut file| file.flush());
-        done.map_err(failed())?;
-        if !changed {
-            // Its end, too.
-            copy.file(source.tree(), entry)?;
-        }
+        let members = shard.samples.iter().flat_map(|sample| &sample.members);
+        let end = members.map(|member| member.blocks.end).max().unwrap_or(0);
+        let rest = archive.seek(SeekFrom::Start(end));
+        let rest = rest.and_then(|_| io::copy(&mut archive, &mut out));
+        rest.and_then(|_| out.flush()).map_err(failed())?;
     }
-    match source.names_path() {
-        // Beside a single file, so not among the side files of the copy.
-        Some(names) if source.tree().is_single_file() => {
-            let name = names.file_name().unwrap_or_default().to_string_lossy();
-            let path = copy.path(&name)?;
-            fs::copy(names, &path).map_err(Error::io(path))?;
-            Ok(())
-        }
-        _ => Ok(()),
-    }
+    copy.companion(source.tree(), source.names_path())
 }
 
 fn write(
     archive: &mut File,
     sample: &Sample,
     edit: &Edit,
-    builder: &mut Builder<BufWriter<File>>,
+    out: &mut BufWriter<File>,
 ) -> io::Result<()> {
     for member in &sample.members {
         match edit {
             Edit::Replace(image) if member.is_picture() => {
                 let png = encode_png(image).map_err(io::Error::other)?;
-                let mut header = header(archive, member)?;
-                header.set_size(png.len() as u64);
                 let name = png_name(&sample.key, &member.suffix);
-                builder.append_data(&mut header, Path::new(&name), &*png)?;
+                out.write_all(&packed(header(archive, member)?, &name, &png)?)?;
             }
-            _ => blocks(archive, &member.blocks, builder.get_mut())?,
+            _ => blocks(archive, &member.blocks, out)?,
         }
     }
     Ok(())
+}
+
+/// The blocks of a file.
+fn packed(mut header: Header, name: &str, bytes: &[u8]) -> io::Result<Vec<u8>> {
+    /// Two empty blocks that a builder ends an archive with.
+    const END: usize = 1024;
+    let mut builder = Builder::new(Vec::new());
+    header.set_size(bytes.len() as u64);
+    builder.append_data(&mut header, name, bytes)?;
+    let mut blocks = builder.into_inner()?;
+    blocks.truncate(blocks.len() - END);
+    Ok(blocks)
 }
 
 /// The header of a member, for its owner, mode and time.

@@ -17,6 +17,39 @@ pub(super) fn add_in_order(parts: Vec<Vec<f32>>, len: usize) -> Vec<f32> {
     })
 }
 
+/// Images whose weight gradients are summed by one thread, at least; fixed, so that sums never depend on the number of threads.
+const IMAGES: usize = 8;
+
+/// `size` sums over images, which have such `lens` of numbers on the fine and on the coarse side. `add` adds those of some images, a
+/// multiple of `together` of them or the last ones.
+pub(super) fn sum_over_images(
+    [fine, coarse]: [&[f32]; 2],
+    lens: [usize; 2],
+    together: usize,
+    size: usize,
+    add: impl Fn(&[f32], &[f32], &mut [f32]) + Sync,
+) -> Vec<f32> {
+    let [fine_len, coarse_len] = lens.map(|len| IMAGES.max(together) * len.max(1));
+    let parts = fine
+        .par_chunks(fine_len)
+        .zip(coarse.par_chunks(coarse_len))
+        .map(|(fine, coarse)| {
+            let mut sums = vec![0.0; size];
+            add(fine, coarse, &mut sums);
+            sums
+        })
+        .collect();
+    add_in_order(parts, size)
+}
+
+/// The first `len` numbers of a buffer that grows as needed, as they are.
+pub(super) fn room_for<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
+    }
+    &mut buffer[..len]
+}
+
 /// Sum of each column of a `[rows, columns]` matrix.
 pub(super) fn column_sums(values: &[f32], columns: usize) -> Vec<f32> {
     let rows = (PART / columns.max(1)).max(1);

@@ -3,20 +3,15 @@
 use std::cell::RefCell;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::direct::{exact, tiled};
 use super::lower::Geometry;
-use super::parts::add_in_order;
+use super::parts::{room_for, sum_over_images};
 use super::winograd::{self, Winograd};
 use crate::kernel::{Matrix, WIDTH, filled, matmul, multiply_panel};
 use crate::nn::Precision;
 
-/// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
-const IMAGES: usize = 8;
-
 /// Geometry, input, weight in PyTorch's layout, bias, images.
-type Product = fn(&Geometry, &[f32], &[f32], Option<&[f32]>, usize) -> Vec<f32>;
+pub(super) type Product = fn(&Geometry, &[f32], &[f32], Option<&[f32]>, usize) -> Vec<f32>;
 
 /// The three products behind a convolution.
 pub(super) struct Products {
@@ -37,11 +32,9 @@ impl Products {
                 refine: tiled::refine,
                 correlate: tiled::correlate,
             },
-            _ if !winograd::applies(geometry) && exact::applies(geometry) => Self {
-                coarsen: exact::coarsen,
-                refine: exact::refine,
-                correlate: exact::correlate,
-            },
+            _ if !winograd::applies(geometry) && exact::applies(geometry) => {
+                exact::products(geometry)
+            }
             _ => Self {
                 coarsen,
                 refine,
@@ -57,12 +50,7 @@ thread_local! {
 
 /// Lends this thread's tile of windows, at least `len` numbers with arbitrary contents.
 fn with_columns<R>(len: usize, run: impl FnOnce(&mut [f32]) -> R) -> R {
-    COLUMNS.with_borrow_mut(|columns| {
-        if columns.len() < len {
-            columns.resize(len, 0.0);
-        }
-        run(&mut columns[..len])
-    })
+    COLUMNS.with_borrow_mut(|columns| run(room_for(columns, len)))
 }
 
 /// Fine images to coarse ones.
@@ -210,26 +198,18 @@ fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
     }
     let channels = geometry.coarse[2];
     let size = channels * geometry.window();
-    let parts: Vec<Vec<f32>> = fine
-        .par_chunks(IMAGES * geometry.fine_len().max(1))
-        .zip(coarse.par_chunks(IMAGES * geometry.coarse_len().max(1)))
-        .map(|(fine, coarse)| {
-            let mut sum = vec![0.0; size];
-            let pairs = fine
-                .chunks_exact(geometry.fine_len())
-                .zip(coarse.chunks_exact(geometry.coarse_len()));
-            for (fine, coarse) in pairs {
-                for_each_tile(geometry, fine, |rows, windows| {
-                    let pixels = geometry.pixels(&rows);
-                    let coarse =
-                        Matrix::new(&coarse[geometry.coarse_part(&rows)], pixels, channels);
-                    matmul(&mut sum, windows.transposed(), coarse, true);
-                });
-            }
-            sum
-        })
-        .collect();
-    let sum = swap_inner(&add_in_order(parts, size), geometry.window(), channels);
+    let lens = [geometry.fine_len(), geometry.coarse_len()];
+    let sum = sum_over_images([fine, coarse], lens, 1, size, |fine, coarse, sum| {
+        let pairs = fine.chunks_exact(lens[0]).zip(coarse.chunks_exact(lens[1]));
+        for (fine, coarse) in pairs {
+            for_each_tile(geometry, fine, |rows, windows| {
+                let pixels = geometry.pixels(&rows);
+                let coarse = Matrix::new(&coarse[geometry.coarse_part(&rows)], pixels, channels);
+                matmul(sum, windows.transposed(), coarse, true);
+            });
+        }
+    });
+    let sum = swap_inner(&sum, geometry.window(), channels);
     window_first(geometry, &sum)
 }
 

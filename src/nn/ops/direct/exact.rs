@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::super::lower::Geometry;
-use super::super::parts::add_in_order;
+use super::super::parts::{room_for, sum_over_images};
+use super::super::products::Products;
 use super::layout::{Grid, Tap};
-use super::{IMAGES, Link, cleared, room_for};
+use super::{Link, cleared};
 use crate::kernel::{Left, NARROW, Panel, Run, WIDTH, filled, multiply_runs};
 
 /// Most channels on the narrower side: beyond, copying windows out costs little beside their products, which `gemm` makes faster.
@@ -34,22 +35,30 @@ pub(in crate::nn::ops) fn applies(geometry: &Geometry) -> bool {
     super::applies(geometry) && geometry.fine[2].min(geometry.coarse[2]) <= CHANNELS
 }
 
-/// Fine images to coarse ones; `weight` in PyTorch's layout.
-pub(in crate::nn::ops) fn coarsen(
-    geometry: &Geometry,
-    fine: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    batch: usize,
-) -> Vec<f32> {
-    let run = match geometry.coarse[2] > NARROW {
-        true => coarsen_in::<WIDTH>,
-        false => coarsen_in::<NARROW>,
-    };
-    run(geometry, fine, weight, bias, batch)
+/// The products, in panels that suit their outputs.
+pub(in crate::nn::ops) fn products(geometry: &Geometry) -> Products {
+    let [fine, coarse] = [geometry.fine, geometry.coarse].map(|grid| grid[2] > NARROW);
+    Products {
+        coarsen: if coarse {
+            coarsen::<WIDTH>
+        } else {
+            coarsen::<NARROW>
+        },
+        refine: if fine {
+            refine::<WIDTH>
+        } else {
+            refine::<NARROW>
+        },
+        correlate: if coarse {
+            correlate::<WIDTH>
+        } else {
+            correlate::<NARROW>
+        },
+    }
 }
 
-fn coarsen_in<const W: usize>(
+/// Fine images to coarse ones; `weight` in PyTorch's layout.
+fn coarsen<const W: usize>(
     geometry: &Geometry,
     fine: &[f32],
     weight: &[f32],
@@ -57,34 +66,19 @@ fn coarsen_in<const W: usize>(
     batch: usize,
 ) -> Vec<f32> {
     let link = Link::new(geometry, 1);
-    let (inputs, number) = (geometry.fine[2], geometry.kernel * geometry.kernel);
     let filters = Filters::<W>::new(
         &link,
         (0, link.taps.clone()),
         (link.fine, true),
         geometry.coarse[2],
-        |tap, i, o| weight[(o * inputs + i) * number + tap],
+        |tap, i, o| weight[link.place(tap, i, o)],
     );
     let grids = [link.fine, link.coarse];
     convolve(&link, grids, fine, &[filters], bias, batch)
 }
 
 /// Coarse images to fine ones.
-pub(in crate::nn::ops) fn refine(
-    geometry: &Geometry,
-    coarse: &[f32],
-    weight: &[f32],
-    bias: Option<&[f32]>,
-    batch: usize,
-) -> Vec<f32> {
-    let run = match geometry.fine[2] > NARROW {
-        true => refine_in::<WIDTH>,
-        false => refine_in::<NARROW>,
-    };
-    run(geometry, coarse, weight, bias, batch)
-}
-
-fn refine_in<const W: usize>(
+fn refine<const W: usize>(
     geometry: &Geometry,
     coarse: &[f32],
     weight: &[f32],
@@ -92,15 +86,14 @@ fn refine_in<const W: usize>(
     batch: usize,
 ) -> Vec<f32> {
     let link = Link::new(geometry, 1);
-    let (outputs, number) = (geometry.fine[2], geometry.kernel * geometry.kernel);
     // Each pixel of a block has taps of its own.
     let filters = (0..geometry.stride * geometry.stride).map(|phase| {
         Filters::<W>::new(
             &link,
             (phase, link.taps_of(phase)),
             (link.coarse, false),
-            outputs,
-            |tap, i, o| weight[(i * outputs + o) * number + tap],
+            geometry.fine[2],
+            |tap, i, o| weight[link.place(tap, o, i)],
         )
     });
     let filters: Vec<_> = filters.collect();
@@ -109,46 +102,21 @@ fn refine_in<const W: usize>(
 }
 
 /// Weight gradient in PyTorch's layout, from both sides of the convolution.
-pub(in crate::nn::ops) fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
-    let run = match geometry.coarse[2] > NARROW {
-        true => correlate_in::<WIDTH>,
-        false => correlate_in::<NARROW>,
-    };
-    run(geometry, fine, coarse)
-}
-
-fn correlate_in<const W: usize>(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
+fn correlate<const W: usize>(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
     let mut link = Link::new(geometry, 1);
     // The right side of its product is in whole panels.
     link.coarse = Grid::new(geometry.coarse, 1, W);
-    let [inputs, outputs] = [geometry.fine[2], geometry.coarse[2]];
     let (taps, runs) = ordered(&link, link.taps.clone(), (link.fine, true));
-    let size = taps.len() * inputs * link.coarse.padded;
-    let images = IMAGES.max(link.together());
-    let parts: Vec<Vec<f32>> = fine
-        .par_chunks(images * link.fine.len())
-        .zip(coarse.par_chunks(images * link.coarse.len()))
-        .map(|(fine, coarse)| {
-            let mut sums = vec![0.0; size];
-            SCRATCH.with_borrow_mut(|scratch| {
-                add_products::<W>(&link, fine, coarse, &runs, scratch, &mut sums);
-            });
-            sums
-        })
-        .collect();
-    let sums = add_in_order(parts, size);
-    let mut gradient = vec![0.0; outputs * inputs * taps.len()];
-    for (tap, sums) in taps
-        .iter()
-        .zip(sums.chunks_exact(inputs * link.coarse.padded))
-    {
-        for (input, sums) in sums.chunks_exact(link.coarse.padded).enumerate() {
-            for (output, sum) in sums[..outputs].iter().enumerate() {
-                gradient[(output * inputs + input) * taps.len() + tap.number] = *sum;
-            }
-        }
-    }
-    gradient
+    let sides = [link.fine.channels, link.coarse.padded];
+    let size = taps.len() * sides[0] * sides[1];
+    let lens = [link.fine.len(), link.coarse.len()];
+    let images = [fine, coarse];
+    let sums = sum_over_images(images, lens, link.together(), size, |fine, coarse, sums| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            add_products::<W>(&link, fine, coarse, &runs, scratch, sums);
+        });
+    });
+    link.gradient(&taps, &sums, sides)
 }
 
 /// The taps in the order in which what they link lies in the images `from`, and what follows each other there as one run.

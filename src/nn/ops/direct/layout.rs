@@ -6,8 +6,7 @@ use half::bf16;
 use half::slice::HalfFloatSliceExt;
 
 use super::super::lower::Geometry;
-use crate::kernel::vectorised;
-use crate::kernel::{BLOCK, Pair};
+use crate::kernel::{BLOCK, Pair, vectorised};
 
 /// One tap of a kernel: which pixel of which block of the fine grid a coarse pixel meets there.
 #[derive(Clone, Copy, Debug)]

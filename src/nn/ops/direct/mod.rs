@@ -8,12 +8,11 @@ mod layout;
 pub(super) mod tiled;
 
 use super::lower::Geometry;
+use super::parts::room_for;
 use layout::{Grid, Layout, Tap, taps};
 
 /// Pixels that are worked on at once, at least: small images are taken together.
 const PIXELS: usize = 1 << 10;
-/// Images whose weight gradients are summed by one thread; fixed, so that sums never depend on the number of threads.
-const IMAGES: usize = 8;
 
 /// Whether a convolution is of a kind that is handled here: its stride divides the image.
 fn applies(geometry: &Geometry) -> bool {
@@ -48,6 +47,25 @@ impl Link {
         }
     }
 
+    /// Where in the weight, in PyTorch's layout, that of a tap between a fine and a coarse channel is.
+    fn place(&self, tap: usize, fine: usize, coarse: usize) -> usize {
+        (coarse * self.fine.channels + fine) * self.taps.len() + tap
+    }
+
+    /// The weight's gradient, in the same layout, from sums of each of `taps`, `[taps, down, across]`: fine and coarse channels.
+    fn gradient(&self, taps: &[Tap], sums: &[f32], [down, across]: [usize; 2]) -> Vec<f32> {
+        let [inputs, outputs] = [self.fine.channels, self.coarse.channels];
+        let mut gradient = vec![0.0; taps.len() * inputs * outputs];
+        for (tap, sums) in taps.iter().zip(sums.chunks_exact(down * across)) {
+            for (fine, sums) in sums.chunks_exact(across).take(inputs).enumerate() {
+                for (coarse, sum) in sums[..outputs].iter().enumerate() {
+                    gradient[self.place(tap.number, fine, coarse)] = *sum;
+                }
+            }
+        }
+        gradient
+    }
+
     /// Images that are worked on at once.
     fn together(&self) -> usize {
         (PIXELS / self.layout.pixels(1, 1)).max(1)
@@ -65,14 +83,6 @@ impl Link {
         let taps = self.taps.iter().copied();
         taps.filter(|tap| tap.phase == phase).collect()
     }
-}
-
-/// The first `len` numbers of a buffer that grows as needed, as they are.
-fn room_for<T: Copy + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::default());
-    }
-    &mut buffer[..len]
 }
 
 /// As [`room_for`], all zeros: what lies between images must not be anything else.

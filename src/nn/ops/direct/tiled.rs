@@ -7,9 +7,9 @@ use half::bf16;
 use rayon::prelude::*;
 
 use super::super::lower::Geometry;
-use super::super::parts::add_in_order;
+use super::super::parts::{room_for, sum_over_images};
 use super::layout::{Grid, Tap, pair, turn};
-use super::{IMAGES, Link, cleared, room_for};
+use super::{Link, cleared};
 use crate::kernel::{BLOCK, Gathered, Pair, filled, multiply_tiles, padded};
 
 /// Least channels on either side: below, rounding and padding cost more than the products they save.
@@ -45,10 +45,8 @@ pub(in crate::nn::ops) fn coarsen(
     batch: usize,
 ) -> Vec<f32> {
     let link = Link::new(geometry, BLOCK);
-    let (inputs, number) = (geometry.fine[2], geometry.kernel * geometry.kernel);
-    let filters = Filters::new(&link.taps, [inputs, geometry.coarse[2]], |tap, i, o| {
-        weight[(o * inputs + i) * number + tap]
-    });
+    let sides = [geometry.fine[2], geometry.coarse[2]];
+    let filters = Filters::new(&link.taps, sides, |tap, i, o| weight[link.place(tap, i, o)]);
     let starts = starts(&link, &link.taps, link.fine, true);
     let grids = [link.fine, link.coarse];
     convolve(&link, grids, fine, &[(0, starts, filters)], bias, batch)
@@ -63,14 +61,11 @@ pub(in crate::nn::ops) fn refine(
     batch: usize,
 ) -> Vec<f32> {
     let link = Link::new(geometry, BLOCK);
-    let (inputs, outputs) = (geometry.coarse[2], geometry.fine[2]);
-    let number = geometry.kernel * geometry.kernel;
+    let sides = [geometry.coarse[2], geometry.fine[2]];
     // Each pixel of a block has taps of its own.
     let phases = (0..geometry.stride * geometry.stride).map(|phase| {
         let taps = link.taps_of(phase);
-        let filters = Filters::new(&taps, [inputs, outputs], |tap, i, o| {
-            weight[(i * outputs + o) * number + tap]
-        });
+        let filters = Filters::new(&taps, sides, |tap, i, o| weight[link.place(tap, o, i)]);
         (phase, starts(&link, &taps, link.coarse, false), filters)
     });
     let phases: Vec<_> = phases.collect();
@@ -81,30 +76,14 @@ pub(in crate::nn::ops) fn refine(
 /// Weight gradient in PyTorch's layout, from both sides of the convolution.
 pub(in crate::nn::ops) fn correlate(geometry: &Geometry, fine: &[f32], coarse: &[f32]) -> Vec<f32> {
     let link = Link::new(geometry, BLOCK);
-    let [inputs, outputs] = [geometry.fine[2], geometry.coarse[2]];
-    let (down, across) = (padded(inputs), padded(outputs));
-    let size = link.taps.len() * down * across;
-    let images = IMAGES.max(link.together());
-    let parts: Vec<Vec<f32>> = fine
-        .par_chunks(images * link.fine.len())
-        .zip(coarse.par_chunks(images * link.coarse.len()))
-        .map(|(fine, coarse)| {
-            let mut sums = vec![0.0; size];
-            SCRATCH.with_borrow_mut(|scratch| {
-                add_products(&link, fine, coarse, scratch, &mut sums);
-            });
-            sums
-        })
-        .collect();
-    let sums = add_in_order(parts, size);
-    let taps = link.taps.len();
-    let place = |at: usize| {
-        let (output, input, tap) = (at / taps / inputs, at / taps % inputs, at % taps);
-        (tap * down + input) * across + output
-    };
-    (0..outputs * inputs * taps)
-        .map(|at| sums[place(at)])
-        .collect()
+    let sides = [link.fine.padded, link.coarse.padded];
+    let size = link.taps.len() * sides[0] * sides[1];
+    let lens = [link.fine.len(), link.coarse.len()];
+    let images = [fine, coarse];
+    let sums = sum_over_images(images, lens, link.together(), size, |fine, coarse, sums| {
+        SCRATCH.with_borrow_mut(|scratch| add_products(&link, fine, coarse, scratch, sums));
+    });
+    link.gradient(&link.taps, &sums, sides)
 }
 
 /// Where the blocks of a product's depth start in the images `from`: all channels of each of `taps`.

@@ -19,6 +19,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::lower::Geometry;
+use super::parts::room_for;
 use crate::kernel::{Matrix, WIDTH, filled, multiply_panel};
 use filters::Taps;
 use grid::{Block, Grid};
@@ -51,14 +52,7 @@ thread_local! {
 
 /// Lends this thread two buffers of such sizes with arbitrary contents.
 fn with_scratch(sizes: [usize; 2], run: impl FnOnce(&mut [f32], &mut [f32])) {
-    SCRATCH.with_borrow_mut(|[a, b]| {
-        for (buffer, size) in [(&mut *a, sizes[0]), (&mut *b, sizes[1])] {
-            if buffer.len() < size {
-                buffer.resize(size, 0.0);
-            }
-        }
-        run(&mut a[..sizes[0]], &mut b[..sizes[1]]);
-    });
+    SCRATCH.with_borrow_mut(|[a, b]| run(room_for(a, sizes[0]), room_for(b, sizes[1])));
 }
 
 /// Whether a convolution is of this kind, and large enough to gain.
