@@ -80,6 +80,31 @@ fn what_lies_beside_the_pictures_loses_the_same_rows() {
     assert_eq!(load(&out).class_names, load(&source).class_names);
 }
 
+/// As many classes as pictures: a dropped picture takes no name with it.
+#[test]
+fn class_names_stay_whole() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, out) = (home.path().join("two.npz"), home.path().join("copy"));
+    let names: Vec<u8> = "ab"
+        .chars()
+        .flat_map(|c| u32::from(c).to_le_bytes())
+        .collect();
+    archive(
+        &path,
+        &[
+            ("images", array("|u1", "2, 8, 8", &[7; 128])),
+            ("labels", array("|u1", "2,", &[0, 1])),
+            ("class_names", array("<U1", "2,", &names)),
+        ],
+    );
+    let reader = open(&path, "auto", &Limits::default()).unwrap();
+    let edit = &mut |row| Ok(if row == 0 { Edit::Drop } else { Edit::Keep });
+    rewrite(&*reader, &out, false, edit, &Silent).unwrap();
+    let copy = load(&out);
+    assert_eq!(copy.class_names, ["a", "b"]);
+    assert_eq!(copy.labels(), [1]);
+}
+
 #[test]
 fn rows_that_an_archive_ends_before_are_unreadable() {
     let home = tempfile::tempdir().unwrap();

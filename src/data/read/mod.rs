@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 pub(super) use self::cifar::Cifar;
 pub(super) use self::cifar_record::Records;
 pub(super) use self::image_folder::ImageFolder;
-pub(super) use self::npz::{Npz, Pair};
+pub(super) use self::npz::{Npz, Pair, names_classes};
 pub(super) use self::npz_member::Member;
 pub(super) use self::parquet::{Parquet, Shard};
 pub(super) use self::picture_column::{BYTES, bytes_of};

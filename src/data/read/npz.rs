@@ -147,8 +147,7 @@ impl Npz {
             let wrong = |problem: String| Error::input(&path, problem);
             let members = members(&path).map_err(wrong)?;
             let pairs = pairs(&path, &members, limits).map_err(wrong)?;
-            let named = NAMES.iter().find_map(|name| find(&members, name));
-            if let Some(member) = named.filter(|member| member.kind == Kind::Text) {
+            if let Some(member) = members.iter().find(|member| names_classes(member)) {
                 let read = class_names(&path, member, limits).map_err(wrong)?;
                 if names.get_or_insert_with(|| read.clone()) != &read {
                     return Err(wrong("its class names are not those of the others".into()));
@@ -207,6 +206,11 @@ impl Npz {
             })
         })
     }
+}
+
+/// Whether an array holds class names, of which there may be as many as pictures.
+pub(in crate::data) fn names_classes(member: &Member) -> bool {
+    member.kind == Kind::Text && NAMES.contains(&&*member.name)
 }
 
 fn find<'a>(members: &'a [Member], name: &str) -> Option<&'a Member> {

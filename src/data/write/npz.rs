@@ -10,7 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::{Copier, Edit};
-use crate::data::read::{Member, Npz, Pair, Reader};
+use crate::data::read::{Member, Npz, Pair, Reader, names_classes};
 use crate::{Error, Result};
 
 /// Archives of more than this need the larger form of the format.
@@ -53,6 +53,7 @@ pub(in crate::data) fn npz(source: &Npz, copy: &mut Copier<'_>) -> Result<()> {
                 let alike = |pair: &Pair| member.shape.first() == Some(&pair.rows());
                 archive.pairs.iter().position(alike)
             });
+            let beside = beside.filter(|_| !names_classes(member));
             match beside {
                 None => write(&mut zip, member, None, &mut bytes),
                 Some(number) => {
