@@ -143,14 +143,31 @@ impl Dataset {
     /// # Panics
     /// If `pixels` has another length: a defect in the caller.
     pub fn with_pixels(&self, pixels: Vec<u8>) -> Self {
+        let (classes, size) = (self.class_names.clone(), (self.height, self.width));
         Self::from_pixels(
             &self.format,
             &self.rule,
-            self.class_names.clone(),
-            (self.height, self.width),
+            classes,
+            size,
             pixels,
             &self.labels(),
         )
+    }
+
+    /// Some of the readable rows, by their places in the block; ids and fingerprints are new.
+    ///
+    /// # Panics
+    /// If there is no such place: a defect in the caller.
+    pub fn only(&self, places: &[usize]) -> Self {
+        let labels = self.labels();
+        let labels: Vec<u32> = places.iter().map(|&k| labels[k]).collect();
+        let pixels = places
+            .iter()
+            .flat_map(|&k| self.image(k))
+            .copied()
+            .collect();
+        let (classes, size) = (self.class_names.clone(), (self.height, self.width));
+        Self::from_pixels(&self.format, &self.rule, classes, size, pixels, &labels)
     }
 
     /// Row numbers (into [`Dataset::rows`]) of the readable rows, ascending: entry `k` owns block image `k`.

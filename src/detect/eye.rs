@@ -22,6 +22,8 @@ pub(super) struct Eye<'a> {
     spectrum: &'a Spectrum<'a>,
     /// The visible part of the pictures.
     pub(super) grain: &'a Grain<'a>,
+    /// What is left of it under noise that hides small perturbations.
+    pub(super) steady: &'a Grain<'a>,
     labels: &'a [u32],
     folds: &'a Folds,
     seed: Seed,
@@ -70,10 +72,10 @@ impl Seen {
 }
 
 impl<'a> Eye<'a> {
-    /// An eye for pictures with this `spectrum` and this visible `grain`.
+    /// An eye for pictures with this `spectrum`, this visible `grain` and what is left of it under noise.
     pub(super) fn new(
         spectrum: &'a Spectrum<'a>,
-        grain: &'a Grain<'a>,
+        [grain, steady]: [&'a Grain<'a>; 2],
         labels: &'a [u32],
         folds: &'a Folds,
         seed: Seed,
@@ -81,6 +83,7 @@ impl<'a> Eye<'a> {
         Self {
             spectrum,
             grain,
+            steady,
             labels,
             folds,
             seed,

@@ -5,14 +5,19 @@
 //! there, an edge here and there; a perturbation covers everything. Medians and clipped values therefore see the
 //! perturbation under the structure.
 
+use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::coefficients::Coefficients;
+use crate::Seed;
 
 /// Variance below which a coefficient is dead; see [`super::spectrum`].
 const DEAD: f64 = 1e-6;
 /// Share of the variance that counts as faint.
 const FAINT: f64 = 0.1;
+/// Noise under which little is left of a perturbation that people do not see: its deviation in each coefficient is the length
+/// of a picture that is this value everywhere, in [0, 1] units (4 levels of 255).
+const HIDING: f64 = 4.0 / 255.0;
 /// One part in this many of the coefficients, the least variant, is the last trace of natural pictures.
 const FAINTEST: usize = 5;
 
@@ -30,6 +35,8 @@ pub(super) struct Grain<'a> {
     coefficients: &'a Coefficients<'a>,
     /// What each coefficient is multiplied by.
     scale: Vec<f32>,
+    /// Deviation of the noise that is added to each coefficient, and what it is drawn from.
+    noise: Option<(Vec<f32>, Seed)>,
     faintest: Vec<usize>,
 }
 
@@ -37,9 +44,28 @@ impl<'a> Grain<'a> {
     pub(super) fn new(coefficients: &'a Coefficients<'a>, band: Band) -> Self {
         Self {
             scale: scale(&coefficients.variance, band),
+            noise: None,
             faintest: faintest(&coefficients.variance),
             coefficients,
         }
+    }
+
+    /// The visible band under noise that hides small perturbations, however coarse they are: what is still told there was
+    /// told by something large.
+    pub(super) fn steady(coefficients: &'a Coefficients<'a>, seed: Seed) -> Self {
+        let mut grain = Self::new(coefficients, Band::Visible);
+        let hiding = HIDING * (coefficients.dim() as f64).sqrt();
+        let mut noise = vec![0.0; grain.scale.len()];
+        let all = grain.scale.iter_mut().zip(&mut noise);
+        for ((scale, noise), variance) in all.zip(&coefficients.variance) {
+            if *scale > 0.0 {
+                let deviation = (variance + hiding.powi(2)).sqrt();
+                *scale = deviation.recip() as f32;
+                *noise = (hiding / deviation) as f32;
+            }
+        }
+        grain.noise = Some((noise, seed));
+        grain
     }
 
     pub(super) fn len(&self) -> usize {
@@ -56,6 +82,11 @@ impl<'a> Grain<'a> {
     pub(super) fn write(&self, i: usize, out: &mut [f32]) -> f32 {
         self.coefficients.write(i, out);
         out.iter_mut().zip(&self.scale).for_each(|(v, s)| *v *= s);
+        if let Some((noise, seed)) = &self.noise {
+            let rng = &mut seed.stream("hiding noise", i as u64);
+            let noisy = out.iter_mut().zip(noise).filter(|(_, n)| **n > 0.0);
+            noisy.for_each(|(v, n)| *v += n * Distribution::<f32>::sample(&StandardNormal, rng));
+        }
         let energy: f32 = self.faintest.iter().map(|&at| out[at] * out[at]).sum();
         self.coefficients.cosine().back(out);
         energy / self.faintest.len().max(1) as f32
@@ -108,6 +139,43 @@ fn faintest(variance: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn under_the_noise_a_small_pattern_is_lost_and_a_large_one_is_not() {
+        let (size, n) = ((8, 8), 400);
+        let dim = size.0 * size.1 * 3;
+        let coarse = |k: usize| if k / 3 % size.1 < 4 { 1.0 } else { -1.0 };
+        let read = |i: usize, out: &mut [f32]| {
+            let rng = &mut Seed(i as u64).stream("shade", 0);
+            let shade: f32 = StandardNormal.sample(rng);
+            let pattern = [0.01, 0.1][i / 2 % 2] * if i % 2 == 0 { 1.0 } else { -1.0 };
+            let value =
+                |k: usize| 0.5 + 0.02 * shade * (k / 3 / size.1) as f32 + pattern * coarse(k);
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(k, out)| *out = value(k));
+        };
+        let coefficients = Coefficients::of(n, size, &read);
+        let grains = [
+            Grain::new(&coefficients, Band::Visible),
+            Grain::steady(&coefficients, Seed(0)),
+        ];
+        // Share of the pictures whose sign is told, of the small pattern and of the large one.
+        let told = grains.map(|grain| {
+            let match_of = |picture: &[f32], _| -> f32 {
+                picture.iter().enumerate().map(|(k, v)| v * coarse(k)).sum()
+            };
+            let matches = grain.map(match_of);
+            [0, 1].map(|large| {
+                let rows = (0..n).filter(|i| i / 2 % 2 == large);
+                let right = rows.filter(|&i| (matches[i] > 0.0) == (i % 2 == 0)).count();
+                right as f64 / (n / 2) as f64
+            })
+        });
+        assert!(told[0][0] > 0.99 && told[0][1] > 0.99, "{told:?}");
+        assert!(told[1][0] < 0.9 && told[1][1] > 0.99, "{told:?}");
+        assert_eq!(dim, coefficients.dim());
+    }
 
     #[test]
     fn the_two_bands_share_no_coefficient_and_leave_none_out() {

@@ -109,6 +109,7 @@ pub fn collect(
     let pixels = &Coefficients::of(count, size, &read);
 
     let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
+    let steady = Grain::steady(pixels, seed);
     let net = net::view(&grain, labels, folds, seed, observer)?;
 
     observer.stage("evidence", 5);
@@ -153,7 +154,7 @@ pub fn collect(
     let floor = unlabelled("floor", loudness::floor(&levels));
     let labelled = [&template, &residual, &texture, &pixel, &net];
     let [few, all] = features::features(&labelled, &levels, &left_over, &textures)?;
-    let eye = &Eye::new(&spectrum, &visible, labels, folds, seed);
+    let eye = &Eye::new(&spectrum, [&visible, &steady], labels, folds, seed);
     let evident = [
         (&template, Kind::Place, true),
         (&residual, Kind::Place, true),

@@ -153,14 +153,25 @@ fn experiments_run_each_cell_once() {
     let grid = (&attacks[..1], &[0.5, 1.0][..]);
     let training = (Architecture::Small, Some(1), Precision::F32);
     let learner = Learner::new(&grounds, &data, training, &Silent).unwrap();
-    let table9 = Table9::new(&grounds, &learner, grid);
+    let remedies = ["none", "clean-part", "drop", "jpeg"].map(String::from);
+    let table9 = Table9::new(&grounds, &learner, grid, &remedies, Preset::Fast).unwrap();
     let mut told = 0;
     let mut tell = |_: &str| told += 1;
     let table = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
     let again = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
-    assert_eq!((told, &table), (3, &again));
-    let row = table.lines().last().unwrap();
-    assert!(row.starts_with("| lsp | ") && !row.contains("-"), "{row}");
+    // Where all rows are poisoned no clean part is left, and nothing to drop from.
+    assert_eq!((told, &table), (4 + 4 + 2, &again));
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| lsp |"))
+        .map(|line| line.split('|').map(str::trim).skip(2).take(5).collect())
+        .collect();
+    assert!(rows[0].iter().all(|cell| *cell != "-"), "{table}");
+    assert_eq!((rows[1][0], rows[1][2], rows[1][3]), ("1", "-", "-"));
+    // Thirty rows are too few for a verdict: nothing is flagged, nothing is dropped.
+    assert_eq!(rows[0][1], rows[0][3]);
+    let unknown = &["prayer".to_owned()];
+    assert!(Table9::new(&grounds, &learner, grid, unknown, Preset::Fast).is_err());
 
     let defenses = ["none", "jpeg", "gray", "bdr"].map(String::from);
     let grid = (&attacks[..1], &defenses[..]);

@@ -448,7 +448,7 @@ pub(crate) enum Experiment {
     Table8,
     /// As table1, where few rows are poisoned: the right half of table 8.
     Table8Right,
-    /// Accuracy by the share of poisoned rows, without a defense.
+    /// Accuracy by the share of poisoned rows and what is done about them: nothing, dropped, purified.
     Table9,
 }
 
@@ -502,7 +502,7 @@ pub(crate) struct ReproduceArgs {
     /// What its convolutions multiply in training, without a defense; bf16 needs a processor with tile registers (AMX).
     #[arg(long, value_name = "f32|bf16", default_value = "f32", value_parser = word::<Precision>)]
     pub(crate) precision: Precision,
-    /// A column of table 2 or 7, may be repeated [default: all].
+    /// A column of table 2, 7 or 9, may be repeated [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) defense: Vec<String>,
     /// A detector of table 8, may be repeated: ours, or one that `scan --detector` knows.

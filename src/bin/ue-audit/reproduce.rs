@@ -76,7 +76,8 @@ pub(crate) fn run(
         }
         Experiment::Table9 => {
             let learner = learner()?;
-            let table9 = Table9::new(&grounds, &learner, mixtures);
+            let (remedies, preset) = (&args.defense[..], settings.preset);
+            let table9 = Table9::new(&grounds, &learner, mixtures, remedies, preset)?;
             table = reproduce(&table9, home, console, &mut tell)?;
         }
     }

@@ -6,6 +6,7 @@ mod carried;
 mod grounds;
 mod learner;
 mod poisons;
+mod pure;
 mod repairs;
 mod store;
 mod table8;
@@ -23,7 +24,7 @@ pub use poisons::{Making, Poisons};
 pub use repairs::{Repair, Repaired, Repairs, Table};
 pub use store::{Line, Store};
 pub use table8::{Detected, Detection, OURS, Table8};
-pub use table9::{Mixture, Table9};
+pub use table9::{Remedy, Table9};
 
 use crate::data::write_atomic;
 use crate::observe::Observer;
@@ -88,6 +89,22 @@ where
         table.as_bytes(),
     )?;
     Ok(table)
+}
+
+/// Those of the `columns` of a table that are `chosen`, or all if none is.
+///
+/// # Errors
+/// [`Error::Settings`] for a chosen one that is no column.
+fn columns_of<'c>(columns: &[&'c str], chosen: &[String]) -> Result<Vec<&'c str>> {
+    let unknown = |name: &&String| !columns.contains(&name.as_str());
+    if let Some(unknown) = chosen.iter().find(unknown) {
+        return Err(Error::Settings {
+            name: "defense",
+            problem: format!("{unknown} is none of {}", columns.join(", ")),
+        });
+    }
+    let is_chosen = |name: &&&str| chosen.is_empty() || chosen.iter().any(|c| c == **name);
+    Ok(columns.iter().filter(is_chosen).copied().collect())
 }
 
 /// A table in Markdown.

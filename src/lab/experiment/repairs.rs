@@ -4,19 +4,18 @@
 
 use std::time::Instant;
 
-use serde::de::value::{self, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
-use super::{Experiment, Grounds, Learner, markdown};
-use crate::data::{Dataset, Image};
+use super::pure::purified;
+use super::{Experiment, Grounds, Learner, columns_of, markdown};
+use crate::Result;
+use crate::data::Dataset;
 use crate::lab::defense::{Adversarial, Defense, UEraser};
 use crate::observe::Observer;
-use crate::purify::{Job, Method, Options, Steps};
 use crate::report::psnr;
 use crate::settings::Preset;
-use crate::{Error, Result};
 
 /// The squeezes of which image shortcut squeezing takes the best (Liu et al., ICML 2023). Which one that is shows on the clean
 /// test rows alone, in the paper's tables as in ours: it is what a user could reach who knew.
@@ -30,7 +29,7 @@ pub struct Repairs<'a> {
     learner: &'a Learner,
     attacks: &'a [String],
     table: Table,
-    defenses: Vec<&'a str>,
+    defenses: Vec<&'static str>,
     preset: Preset,
 }
 
@@ -99,23 +98,12 @@ impl<'a> Repairs<'a> {
         (attacks, defenses): (&'a [String], &'a [String]),
         preset: Preset,
     ) -> Result<Self> {
-        let columns = table.defenses();
-        if let Some(unknown) = defenses
-            .iter()
-            .find(|name| !columns.contains(&name.as_str()))
-        {
-            return Err(Error::Settings {
-                name: "defense",
-                problem: format!("{unknown} is none of {}", columns.join(", ")),
-            });
-        }
-        let chosen = |name: &&&str| defenses.is_empty() || defenses.iter().any(|d| d == **name);
         Ok(Self {
             grounds,
             learner,
             attacks,
             table,
-            defenses: columns.iter().filter(chosen).copied().collect(),
+            defenses: columns_of(table.defenses(), defenses)?,
             preset,
         })
     }
@@ -128,35 +116,6 @@ impl<'a> Repairs<'a> {
             origin: self.grounds.origin(),
             training: self.learner.training(),
         }
-    }
-
-    /// What the classifier is trained on.
-    fn purified(&self, drop: Dataset, defense: &str, observer: &dyn Observer) -> Result<Dataset> {
-        let Some((method, steps)) = method(defense) else {
-            return Ok(drop);
-        };
-        let options = Options {
-            preset: self.preset,
-            steps,
-            ..Options::default()
-        };
-        let purifier = method.build(options, drop.readable().len());
-        let job = Job {
-            seed: self.grounds.seed(),
-            keep: None,
-            observer,
-        };
-        let cure = purifier.purify(&drop, job)?;
-        let mut pixels = Vec::with_capacity(drop.pixels().len());
-        for k in 0..drop.readable().len() {
-            let stored = Image {
-                height: drop.height,
-                width: drop.width,
-                rgb: drop.image(k).to_vec(),
-            };
-            pixels.extend(cure.image(&drop, k, &stored)?.rgb);
-        }
-        Ok(drop.with_pixels(pixels))
     }
 
     /// Attacks as rows, the clean rows first, and the mean over the attacks last.
@@ -197,15 +156,6 @@ impl<'a> Repairs<'a> {
     }
 }
 
-/// The purifier that a defense is, if it is one.
-fn method(defense: &str) -> Option<(Method, Steps)> {
-    if let Some(number) = defense.strip_prefix("dvae-") {
-        return Some((Method::Dvae, Steps::variant(number.parse().ok()?)?));
-    }
-    let name = StrDeserializer::<value::Error>::new(defense);
-    Some((Method::deserialize(name).ok()?, Steps::ALL))
-}
-
 /// Mean over the pictures that differ.
 fn mean_psnr(clean: &Dataset, pure: &Dataset) -> Option<f64> {
     let one = |k| psnr(clean.image(k), pure.image(k));
@@ -235,15 +185,15 @@ impl Experiment for Repairs<'_> {
 
     fn run(&self, cell: &Repair, observer: &dyn Observer) -> Result<Repaired> {
         let (drop, _) = self.grounds.mixture(&cell.attack, 1.0)?;
-        let begun = Instant::now();
-        let pure = self.purified(drop, &cell.defense, observer)?;
+        let (seed, begun) = (self.grounds.seed(), Instant::now());
+        let pure = purified(&drop, &cell.defense, self.preset, seed, observer)?;
+        let pure = pure.unwrap_or(drop);
         let seconds = begun.elapsed().as_secs_f64();
         let defense: Option<Box<dyn Defense>> = match cell.defense.as_str() {
             "ueraser" => Some(Box::new(UEraser::default())),
             "at" => Some(Box::new(Adversarial::default())),
             _ => None,
         };
-        let seed = self.grounds.seed();
         let learned = self
             .learner
             .learn(&pure, defense.as_deref(), seed, observer)?;
@@ -283,6 +233,7 @@ impl Experiment for Repairs<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pure::method;
     use super::*;
 
     #[test]
@@ -293,6 +244,5 @@ mod tests {
                 assert_eq!(method(defense).is_none(), trains, "{defense}");
             }
         }
-        assert_eq!(method("dvae-3").map(|(_, steps)| steps), Steps::variant(3));
     }
 }

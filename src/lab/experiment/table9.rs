@@ -1,13 +1,28 @@
-//! Table 9 of the D-VAE paper, the columns without a defense: what a classifier learns from a mixture of clean and poisoned
-//! rows, by the share of the poisoned ones.
+//! Table 9 of the D-VAE paper: what a classifier learns from a mixture of clean and poisoned rows, by the share of the poisoned
+//! ones and by what is done about them.
+
+use std::cell::RefCell;
 
 use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
-use super::{Experiment, Grounds, Learned, Learner, markdown};
-use crate::Result;
+use super::pure::purified;
+use super::{Experiment, Grounds, Learned, Learner, columns_of, markdown};
+use crate::audit;
+use crate::data::Dataset;
 use crate::observe::Observer;
+use crate::settings::Preset;
+use crate::{Error, Result};
+
+/// The clean rows alone, by the truth: what whoever drops can reach.
+const CLEAN_PART: &str = "clean-part";
+/// Scan, then drop what is flagged.
+const DROP: &str = "drop";
+/// Scan, then purify what is flagged.
+const FLAGGED: &str = "dvae-flagged";
+/// All columns: nothing done, by the truth, by the scan, and all rows purified.
+const REMEDIES: [&str; 6] = ["none", CLEAN_PART, DROP, FLAGGED, "jpeg", "dvae"];
 
 /// The grid.
 pub struct Table9<'a> {
@@ -15,85 +30,184 @@ pub struct Table9<'a> {
     learner: &'a Learner,
     attacks: &'a [String],
     ratios: &'a [f64],
+    remedies: Vec<&'static str>,
+    preset: Preset,
+    /// Which rows of the last scanned mixture are flagged: cells of one mixture follow each other.
+    flagged: RefCell<Option<(String, f64, Vec<bool>)>>,
 }
 
-/// One mixture and how a classifier is trained on it.
+/// One mixture, what is done about it, and how a classifier is then trained on it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Mixture {
+pub struct Remedy {
     attack: String,
     ratio: f64,
+    remedy: String,
+    preset: Preset,
     #[serde(flatten)]
     origin: Origin,
     training: Training,
 }
 
+impl Remedy {
+    /// Whether no row is left to train on, if the scan is right.
+    fn leaves_nothing(&self) -> bool {
+        self.ratio >= 1.0 && [CLEAN_PART, DROP].contains(&self.remedy.as_str())
+    }
+}
+
 impl<'a> Table9<'a> {
-    /// Mixtures with each of `attacks` at each of `ratios`, and the clean rows.
+    /// The clean rows and mixtures with each of `attacks` at each of `ratios`; of the columns those among `remedies`, or all if
+    /// there are none. Scans and purifiers train by `preset`.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for a remedy that is no column of the table.
     pub fn new(
         grounds: &'a Grounds,
         learner: &'a Learner,
         (attacks, ratios): (&'a [String], &'a [f64]),
-    ) -> Self {
-        Self {
+        remedies: &[String],
+        preset: Preset,
+    ) -> Result<Self> {
+        Ok(Self {
             grounds,
             learner,
             attacks,
             ratios,
-        }
+            remedies: columns_of(&REMEDIES, remedies)?,
+            preset,
+            flagged: RefCell::default(),
+        })
     }
 
-    fn cell(&self, attack: &str, ratio: f64) -> Mixture {
-        Mixture {
+    fn cell(&self, (attack, ratio): (&str, f64), remedy: &str) -> Remedy {
+        Remedy {
             attack: attack.into(),
             ratio,
+            remedy: remedy.into(),
+            preset: self.preset,
             origin: self.grounds.origin(),
             training: self.learner.training(),
         }
     }
+
+    /// The mixtures, the clean rows first.
+    fn mixtures(&self) -> impl Iterator<Item = (&str, f64)> {
+        let of = |attack: &'a String| self.ratios.iter().map(|&ratio| (attack.as_str(), ratio));
+        let mixed = self.attacks.iter().flat_map(of);
+        [(CLEAN, 0.0)].into_iter().chain(mixed)
+    }
+
+    /// Which rows of the `drop` of a cell a scan flags.
+    fn flagged(&self, cell: &Remedy, drop: &Dataset, observer: &dyn Observer) -> Result<Vec<bool>> {
+        if let Some((attack, ratio, flagged)) = &*self.flagged.borrow()
+            && (attack, *ratio) == (&cell.attack, cell.ratio)
+        {
+            return Ok(flagged.clone());
+        }
+        let settings = self.grounds.settings(self.preset)?;
+        let audit = audit::run(drop.clone(), &settings, None, observer)?;
+        let flagged: Vec<bool> = audit.decision.rows.iter().map(|row| row.flagged).collect();
+        *self.flagged.borrow_mut() = Some((cell.attack.clone(), cell.ratio, flagged.clone()));
+        Ok(flagged)
+    }
+
+    /// The mixture of a cell after its remedy.
+    fn remedied(&self, cell: &Remedy, observer: &dyn Observer) -> Result<Dataset> {
+        let (drop, poisoned) = self.grounds.mixture(&cell.attack, cell.ratio)?;
+        let pure = |name| {
+            let pure = purified(&drop, name, self.preset, self.grounds.seed(), observer)?;
+            pure.ok_or_else(|| Error::Settings {
+                name: "defense",
+                problem: format!("there is no purifier {name}"),
+            })
+        };
+        match cell.remedy.as_str() {
+            "none" => Ok(drop),
+            CLEAN_PART => without(&drop, &poisoned),
+            DROP => without(&drop, &self.flagged(cell, &drop, observer)?),
+            FLAGGED => {
+                let (flagged, pure) = (self.flagged(cell, &drop, observer)?, pure("dvae")?);
+                let of = |(k, &flagged): (usize, &bool)| match flagged {
+                    true => pure.image(k),
+                    false => drop.image(k),
+                };
+                let pixels = flagged.iter().enumerate().flat_map(of).copied();
+                Ok(drop.with_pixels(pixels.collect()))
+            }
+            purifier => pure(purifier),
+        }
+    }
+}
+
+/// The rows that are not `unwanted`.
+fn without(drop: &Dataset, unwanted: &[bool]) -> Result<Dataset> {
+    let rest: Vec<usize> = (0..unwanted.len()).filter(|&k| !unwanted[k]).collect();
+    if rest.is_empty() {
+        return Err(Error::Numeric {
+            stage: "drop",
+            problem: "no row is left to train on".into(),
+        });
+    }
+    Ok(drop.only(&rest))
 }
 
 impl Experiment for Table9<'_> {
-    type Cell = Mixture;
+    type Cell = Remedy;
     type Outcome = Learned;
 
     fn name(&self) -> &'static str {
         "table9"
     }
 
-    fn cells(&self) -> Vec<Mixture> {
-        let mixed = self.attacks.iter().flat_map(|attack| {
-            let cell = move |&ratio: &f64| self.cell(attack, ratio);
-            self.ratios.iter().map(cell)
-        });
-        [self.cell(CLEAN, 0.0)].into_iter().chain(mixed).collect()
+    fn cells(&self) -> Vec<Remedy> {
+        let of = |mixture| {
+            let remedies = self.remedies.iter();
+            remedies.map(move |remedy| self.cell(mixture, remedy))
+        };
+        let cells = self.mixtures().flat_map(of);
+        cells.filter(|cell| !cell.leaves_nothing()).collect()
     }
 
-    fn run(&self, cell: &Mixture, observer: &dyn Observer) -> Result<Learned> {
-        let (data, _) = self.grounds.mixture(&cell.attack, cell.ratio)?;
+    fn run(&self, cell: &Remedy, observer: &dyn Observer) -> Result<Learned> {
+        let data = self.remedied(cell, observer)?;
         self.learner
             .learn(&data, None, self.grounds.seed(), observer)
     }
 
-    fn table(&self, outcome: &dyn Fn(&Mixture) -> Option<Learned>) -> String {
-        let percent = |attack: &str, ratio: f64| {
-            let learned = outcome(&self.cell(attack, ratio));
-            learned.map_or("-".into(), |l| format!("{:.2}", 100.0 * l.accuracy))
+    fn table(&self, outcome: &dyn Fn(&Remedy) -> Option<Learned>) -> String {
+        let accuracy = |mixture, remedy: &str| Some(outcome(&self.cell(mixture, remedy))?.accuracy);
+        let percent =
+            |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", 100.0 * s));
+        let line = |name: &str, ratio: f64, of: &dyn Fn(&str) -> Option<f64>| -> Vec<String> {
+            let cells = self.remedies.iter().map(|remedy| percent(of(remedy)));
+            [name.to_owned(), ratio.to_string()]
+                .into_iter()
+                .chain(cells)
+                .collect()
         };
-        let ratios = self.ratios.iter().map(|ratio| ratio.to_string());
-        let head: Vec<String> = ["attack".into(), "0".into()]
+        let each = self
+            .mixtures()
+            .map(|mixture| line(mixture.0, mixture.1, &|remedy| accuracy(mixture, remedy)));
+        let means = self.ratios.iter().map(|&ratio| {
+            line("mean of the attacks", ratio, &|remedy| {
+                let attacks = self.attacks.iter();
+                let all = attacks.map(|attack| accuracy((attack, ratio), remedy));
+                let all: Vec<f64> = all.collect::<Option<_>>()?;
+                Some(all.iter().sum::<f64>() / all.len() as f64)
+            })
+        });
+        let head = ["attack", "share"]
             .into_iter()
-            .chain(ratios)
-            .collect();
-        let row = |attack: &String| {
-            let clean = percent(CLEAN, 0.0);
-            let mixed = self.ratios.iter().map(|&ratio| percent(attack, ratio));
-            [attack.clone(), clean].into_iter().chain(mixed).collect()
-        };
-        let rows: Vec<Vec<String>> = self.attacks.iter().map(row).collect();
+            .chain(self.remedies.iter().copied());
+        let head: Vec<String> = head.map(String::from).collect();
+        let rows: Vec<Vec<String>> = each.chain(means).collect();
         format!(
-            "Accuracy on clean test rows, %, by the share of poisoned rows: {}, {}, no defense.\n\n{}",
+            "Accuracy on clean test rows, %, by the share of poisoned rows and what is done about them: {}, {}, preset {:?}. \
+             `{CLEAN_PART}` trains on the clean rows alone, by the truth; `{DROP}` on what a scan does not flag; `{FLAGGED}` \
+             on all rows, those that a scan flags purified.\n\n{}",
             self.learner.training().describe(),
             self.grounds.origin().describe(),
+            self.preset,
             markdown(&head, &rows)
         )
     }
