@@ -60,7 +60,11 @@ pub(super) fn sharpened(
             answers[row] = margin(logits, 1);
         })?;
         let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
-        let refined = told(&profile, &teacher, Anchor::FAR, labels, folds.classes)?;
+        let anchor = match 2 * count > inside.len() {
+            true => Anchor::NEAR,
+            false => Anchor::FAR,
+        };
+        let refined = told(&profile, &teacher, anchor, labels, folds.classes)?;
         if refined.1.separation() < separation {
             break;
         }
