@@ -33,8 +33,8 @@ impl Anchor {
         tail: 0.05,
         ..Self::LOOSE
     };
-    /// As [`Anchor::FAR`], where most rows carry: the few natural ones make no slope that could be taken for a part of its own,
-    /// and carrying rows whose pattern is all but lost in them may lie nearer.
+    /// Where [`Anchor::FAR`] tells nothing, and most rows carry: those may lie nearer, and the few natural ones make no slope that
+    /// could be taken for a part of its own.
     pub const NEAR: Self = Self {
         gap: 3.0,
         tail: 0.01,

@@ -60,11 +60,12 @@ pub(super) fn sharpened(
             answers[row] = margin(logits, 1);
         })?;
         let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
-        let anchor = match 2 * count > inside.len() {
-            true => Anchor::NEAR,
-            false => Anchor::FAR,
-        };
-        let refined = told(&profile, &teacher, anchor, labels, folds.classes)?;
+        let told = |anchor| told(&profile, &teacher, anchor, labels, folds.classes);
+        let mut refined = told(Anchor::FAR)?;
+        if refined.1.separation() < TEACHES && 2 * count > inside.len() {
+            // The two sides lie nearer than that looks for.
+            refined = told(Anchor::NEAR)?;
+        }
         if refined.1.separation() < separation {
             break;
         }
