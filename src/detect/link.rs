@@ -20,6 +20,8 @@ const BEYOND_LARGE: f64 = 1.75;
 /// Rows under noise of the class teach so many times as well as as many other rows. Another camera or a new compression
 /// takes something away: 0.8 to 1.0 times; REM 1.5.
 const EASIER: f64 = 1.2;
+/// Fewer rows than this teach a network too little of what is large to compare with: of 100 rows, it finds next to nothing there.
+const LEAST_TO_COMPARE: usize = 400;
 /// Fewer rows than this teach a network nothing.
 const LEAST_TO_TEACH: usize = 100;
 
@@ -97,7 +99,7 @@ impl Ties<'_> {
     /// is small.
     fn small(&self, rows: &[usize], others: &[usize], observer: &dyn Observer) -> Result<bool> {
         let count = rows.len().min(others.len());
-        if count < LEAST_TO_TEACH {
+        if count < LEAST_TO_COMPARE {
             return Ok(false);
         }
         let [rows, others] = [rows, others].map(|rows| spread(rows, count));
