@@ -143,15 +143,7 @@ impl Dataset {
     /// # Panics
     /// If `pixels` has another length: a defect in the caller.
     pub fn with_pixels(&self, pixels: Vec<u8>) -> Self {
-        let (classes, size) = (self.class_names.clone(), (self.height, self.width));
-        Self::from_pixels(
-            &self.format,
-            &self.rule,
-            classes,
-            size,
-            pixels,
-            &self.labels(),
-        )
+        self.alike(pixels, &self.labels())
     }
 
     /// Some of the readable rows, by their places in the block; ids and fingerprints are new.
@@ -166,8 +158,13 @@ impl Dataset {
             .flat_map(|&k| self.image(k))
             .copied()
             .collect();
+        self.alike(pixels, &labels)
+    }
+
+    /// Other rows with the classes and the size of these.
+    fn alike(&self, pixels: Vec<u8>, labels: &[u32]) -> Self {
         let (classes, size) = (self.class_names.clone(), (self.height, self.width));
-        Self::from_pixels(&self.format, &self.rule, classes, size, pixels, &labels)
+        Self::from_pixels(&self.format, &self.rule, classes, size, pixels, labels)
     }
 
     /// Row numbers (into [`Dataset::rows`]) of the readable rows, ascending: entry `k` owns block image `k`.

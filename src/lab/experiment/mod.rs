@@ -107,6 +107,17 @@ fn columns_of<'c>(columns: &[&'c str], chosen: &[String]) -> Result<Vec<&'c str>
     Ok(columns.iter().filter(is_chosen).copied().collect())
 }
 
+/// A share in percent; a dash where it is not known.
+fn percent(share: Option<f64>) -> String {
+    share.map_or("-".into(), |share| format!("{:.2}", 100.0 * share))
+}
+
+/// The mean, where all of them are known.
+fn mean(shares: impl Iterator<Item = Option<f64>>) -> Option<f64> {
+    let shares: Vec<f64> = shares.collect::<Option<_>>()?;
+    Some(shares.iter().sum::<f64>() / shares.len() as f64)
+}
+
 /// A table in Markdown.
 fn markdown(head: &[String], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));

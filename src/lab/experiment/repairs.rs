@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::pure::purified;
-use super::{Experiment, Grounds, Learner, columns_of, markdown};
+use super::{Experiment, Grounds, Learner, columns_of, markdown, mean, percent};
 use crate::Result;
 use crate::data::Dataset;
 use crate::lab::defense::{Adversarial, Defense, UEraser};
@@ -128,8 +128,6 @@ impl<'a> Repairs<'a> {
             }
             .map(|tried| tried.into_iter().fold(0.0, f64::max))
         };
-        let percent =
-            |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", 100.0 * s));
         let columns = self.columns();
         let clean = CLEAN.to_owned();
         let of_attack = |attack: &String| {
@@ -139,9 +137,8 @@ impl<'a> Repairs<'a> {
             [attack.clone()].into_iter().chain(cells).collect()
         };
         let mean = |defense: &&str| {
-            let all = self.attacks.iter().map(|attack| accuracy(attack, defense));
-            let all: Option<Vec<f64>> = all.collect();
-            percent(all.map(|all| all.iter().sum::<f64>() / all.len() as f64))
+            let attacks = self.attacks.iter();
+            percent(mean(attacks.map(|attack| accuracy(attack, defense))))
         };
         let means = ["mean of the attacks".to_owned()];
         let means = means.into_iter().chain(columns.iter().map(mean)).collect();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::pure::purified;
-use super::{Experiment, Grounds, Learned, Learner, columns_of, markdown};
+use super::{Experiment, Grounds, Learned, Learner, columns_of, markdown, mean, percent};
 use crate::audit;
 use crate::data::Dataset;
 use crate::observe::Observer;
@@ -176,8 +176,6 @@ impl Experiment for Table9<'_> {
 
     fn table(&self, outcome: &dyn Fn(&Remedy) -> Option<Learned>) -> String {
         let accuracy = |mixture, remedy: &str| Some(outcome(&self.cell(mixture, remedy))?.accuracy);
-        let percent =
-            |share: Option<f64>| share.map_or("-".into(), |s| format!("{:.2}", 100.0 * s));
         let line = |name: &str, ratio: f64, of: &dyn Fn(&str) -> Option<f64>| -> Vec<String> {
             let cells = self.remedies.iter().map(|remedy| percent(of(remedy)));
             [name.to_owned(), ratio.to_string()]
@@ -191,9 +189,7 @@ impl Experiment for Table9<'_> {
         let means = self.ratios.iter().map(|&ratio| {
             line("mean of the attacks", ratio, &|remedy| {
                 let attacks = self.attacks.iter();
-                let all = attacks.map(|attack| accuracy((attack, ratio), remedy));
-                let all: Vec<f64> = all.collect::<Option<_>>()?;
-                Some(all.iter().sum::<f64>() / all.len() as f64)
+                mean(attacks.map(|attack| accuracy((attack, ratio), remedy)))
             })
         });
         let head = ["attack", "share"]
