@@ -1,5 +1,6 @@
 //! `Config` is what the user wrote, each key optional; `Settings` is what was checked and is run.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -19,6 +20,15 @@ pub enum Preset {
     Fast,
     /// The network and the schedule of the paper.
     Paper,
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fast => "fast",
+            Self::Paper => "paper",
+        })
+    }
 }
 
 /// Where networks are trained and applied: this build knows the processor alone, so there is nothing to choose but to be told so.

@@ -155,6 +155,8 @@ fn experiments_run_each_cell_once() {
     let learner = Learner::new(&grounds, &data, training, &Silent).unwrap();
     let remedies = ["none", "clean-part", "drop", "jpeg"].map(String::from);
     let table9 = Table9::new(&grounds, &learner, grid, &remedies, Preset::Fast).unwrap();
+    let scans = table9.scans().unwrap();
+    reproduce(scans, &out, &Silent, &mut |_| {}).unwrap();
     let mut told = 0;
     let mut tell = |_: &str| told += 1;
     let table = reproduce(&table9, &out, &Silent, &mut tell).unwrap();
@@ -206,9 +208,9 @@ fn experiments_run_each_cell_once() {
 
     let grid = (&attacks[..1], &[0.5][..]);
     let detectors = ["simple-linear".to_owned()];
-    let table8 = Table8::new(&grounds, grid, &detectors).unwrap();
+    let table8 = Table8::new(&grounds, grid, &detectors, Preset::Fast).unwrap();
     let table = reproduce(&table8, &out, &Silent, &mut |_| {}).unwrap();
     assert!(table.contains("| clean | 0 | simple-linear | "), "{table}");
     assert!(table.contains("| lsp | 0.5 | simple-linear | "), "{table}");
-    assert!(Table8::new(&grounds, grid, &["oracle".to_owned()]).is_err());
+    assert!(Table8::new(&grounds, grid, &["oracle".to_owned()], Preset::Fast).is_err());
 }

@@ -71,13 +71,16 @@ pub(crate) fn run(
         Experiment::Table7 => table = repairs(Table::Seven, &learner()?, &mut tell)?,
         Experiment::Table8Right => table = carried(Carriers::TableEight, &learner()?, &mut tell)?,
         Experiment::Table8 => {
-            let table8 = Table8::new(&grounds, mixtures, &args.detector)?;
+            let table8 = Table8::new(&grounds, mixtures, &args.detector, settings.preset)?;
             table = reproduce(&table8, home, console, &mut tell)?;
         }
         Experiment::Table9 => {
             let learner = learner()?;
             let (remedies, preset) = (&args.defense[..], settings.preset);
             let table9 = Table9::new(&grounds, &learner, mixtures, remedies, preset)?;
+            if let Some(scans) = table9.scans() {
+                reproduce(scans, home, console, &mut tell)?;
+            }
             table = reproduce(&table9, home, console, &mut tell)?;
         }
     }

@@ -189,7 +189,7 @@ impl Experiment for Carried<'_> {
         };
         let rows: Vec<_> = self.cells().into_iter().filter_map(row).collect();
         format!(
-            "Accuracy, %, of a classifier trained on x + p̂: {}, {}, preset {:?}. Published figures are for ResNet-18 and \
+            "Accuracy, %, of a classifier trained on x + p̂: {}, {}, preset {}. Published figures are for ResNet-18 and \
              50,000 rows.\n\n{}",
             self.learner.training().describe(),
             self.grounds.origin().describe(),

@@ -122,8 +122,25 @@ impl Grounds {
 
     /// Where all rows lie, poisoned by an attack.
     pub fn poisoned(&self, attack: &str) -> PathBuf {
-        let name = format!("{attack}-{}-seed{}", self.data.rows.len(), self.seed.0);
-        self.home.join("poisons").join(name)
+        self.place("poisons", attack)
+    }
+
+    /// Where, in a `folder` of the experiment, that lies which depends on the rows, the seed and `what` alone.
+    pub(super) fn place(&self, folder: &str, what: &str) -> PathBuf {
+        let name = format!("{what}-{}-seed{}", self.data.rows.len(), self.seed.0);
+        self.home.join(folder).join(name)
+    }
+
+    /// Which of the readable rows are poisoned where a share `ratio` of them is: the same for all attacks.
+    ///
+    /// # Errors
+    /// [`Error::Settings`](crate::Error::Settings) unless the share is in (0, 1] and leaves a row.
+    pub fn chosen(&self, ratio: f64) -> Result<Vec<bool>> {
+        let mut chosen = vec![false; self.data.readable().len()];
+        for k in choose_rows(chosen.len(), ratio, self.seed)? {
+            chosen[k] = true;
+        }
+        Ok(chosen)
     }
 
     /// The clean rows with a share `ratio` of them, chosen at random, poisoned by `attack`, and which these are. As in the
@@ -133,18 +150,19 @@ impl Grounds {
     /// If the poison was not made, or does not fit.
     pub fn mixture(&self, attack: &str, ratio: f64) -> Result<(Dataset, Vec<bool>)> {
         let data = &self.data;
+        let count = data.readable().len();
+        if attack == CLEAN {
+            return Ok((data.clone(), vec![false; count]));
+        }
+        let poisoned = self.chosen(ratio)?;
+        let stored = Stored::read(&self.poisoned(attack).join(PERTURBATION_FILE))?;
+        let size = data.height * data.width * 3;
         let mut pixels = data.pixels().to_vec();
-        let mut poisoned = vec![false; data.readable().len()];
-        if attack != CLEAN {
-            let stored = Stored::read(&self.poisoned(attack).join(PERTURBATION_FILE))?;
-            let size = data.height * data.width * 3;
-            for k in choose_rows(poisoned.len(), ratio, self.seed)? {
-                let row = data.readable()[k];
-                let delta = stored.of(&[row], (data.height, data.width))?;
-                let rgb = &mut pixels[k * size..(k + 1) * size];
-                apply(rgb, delta.row(0), stored.budget, Storage::Round)?;
-                poisoned[k] = true;
-            }
+        for k in (0..count).filter(|&k| poisoned[k]) {
+            let row = data.readable()[k];
+            let delta = stored.of(&[row], (data.height, data.width))?;
+            let rgb = &mut pixels[k * size..(k + 1) * size];
+            apply(rgb, delta.row(0), stored.budget, Storage::Round)?;
         }
         Ok((data.with_pixels(pixels), poisoned))
     }

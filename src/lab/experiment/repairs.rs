@@ -218,7 +218,7 @@ impl Experiment for Repairs<'_> {
             }
         };
         format!(
-            "Accuracy on clean test rows, %, by the defense, every row poisoned: {}, {}, preset {:?}. Our scale is not \
+            "Accuracy on clean test rows, %, by the defense, every row poisoned: {}, {}, preset {}. Our scale is not \
              the paper's.\n\n{}\n{published}\n",
             self.learner.training().describe(),
             self.grounds.origin().describe(),

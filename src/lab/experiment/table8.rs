@@ -1,6 +1,7 @@
 //! Table 8 of the D-VAE paper, its left half: which of the poisoned rows of a mixture are found, by the share of the poisoned
 //! ones; and the rivals on the same mixtures.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use super::grounds::{CLEAN, Origin};
 use super::{Experiment, Grounds, markdown};
 use crate::Result;
 use crate::audit;
+use crate::data::{Dataset, read_truth, write_truth};
 use crate::decide::{Ratio, Verdict};
 use crate::lab::rival;
 use crate::observe::Observer;
@@ -35,7 +37,8 @@ pub struct Table8<'a> {
     grounds: &'a Grounds,
     attacks: &'a [String],
     ratios: &'a [f64],
-    detectors: &'a [String],
+    detectors: Vec<String>,
+    preset: Preset,
 }
 
 /// One mixture and what judges it.
@@ -44,6 +47,7 @@ pub struct Detection {
     attack: String,
     ratio: f64,
     detector: String,
+    preset: Preset,
     #[serde(flatten)]
     origin: Origin,
     /// Of the program: another one may decide otherwise.
@@ -65,14 +69,15 @@ pub struct Detected {
 
 impl<'a> Table8<'a> {
     /// The clean rows, and mixtures with each of `attacks` at each of `ratios`, judged by each of `detectors`: [`OURS`] or a
-    /// rival.
+    /// rival. Those that train a D-VAE do so by `preset`.
     ///
     /// # Errors
     /// [`Error::Settings`] for an unknown detector.
     pub fn new(
         grounds: &'a Grounds,
         (attacks, ratios): (&'a [String], &'a [f64]),
-        detectors: &'a [String],
+        detectors: &[String],
+        preset: Preset,
     ) -> Result<Self> {
         let mut rivals = detectors.iter().filter(|name| *name != OURS);
         rivals.try_for_each(|name| rival::named(name).map(drop))?;
@@ -80,9 +85,51 @@ impl<'a> Table8<'a> {
             grounds,
             attacks,
             ratios,
-            detectors,
+            detectors: detectors.to_vec(),
+            preset,
         })
     }
+
+    /// What `detector` is asked of a mixture.
+    pub fn cell(&self, (attack, ratio): (&str, f64), detector: &str) -> Detection {
+        Detection {
+            attack: attack.into(),
+            ratio,
+            detector: detector.into(),
+            preset: self.preset,
+            origin: self.grounds.origin(),
+            version: env!("CARGO_PKG_VERSION").into(),
+        }
+    }
+
+    /// Which of the readable rows are flagged, once the `cell` is finished.
+    ///
+    /// # Errors
+    /// As [`read_truth`]: if it is not finished, there is no file.
+    pub fn flagged(&self, cell: &Detection) -> Result<Vec<bool>> {
+        read_truth(&self.flags(cell), ids(self.grounds.data()))
+    }
+
+    /// Where the flags of a cell are kept, in the form of a truth file.
+    fn flags(&self, cell: &Detection) -> PathBuf {
+        let Detection {
+            attack,
+            ratio,
+            detector,
+            preset,
+            ..
+        } = cell;
+        let what = format!("{attack}-{ratio}-{detector}-{preset}");
+        let place = self.grounds.place("flags", &what);
+        place.with_added_extension("csv")
+    }
+}
+
+/// Of the readable rows.
+fn ids(data: &Dataset) -> impl Iterator<Item = &str> {
+    data.readable()
+        .iter()
+        .map(|&row| data.rows[row].id.as_str())
 }
 
 impl Experiment for Table8<'_> {
@@ -99,30 +146,25 @@ impl Experiment for Table8<'_> {
             attacks.map(move |attack| (attack.as_str(), ratio))
         });
         let mixtures = [(CLEAN, 0.0)].into_iter().chain(mixtures);
-        let cell = |(attack, ratio): (&str, f64), detector: &String| Detection {
-            attack: attack.into(),
-            ratio,
-            detector: detector.clone(),
-            origin: self.grounds.origin(),
-            version: env!("CARGO_PKG_VERSION").into(),
-        };
         mixtures
             .flat_map(|mixture| {
                 self.detectors
                     .iter()
-                    .map(move |detector| cell(mixture, detector))
+                    .map(move |detector| self.cell(mixture, detector))
             })
             .collect()
     }
 
     fn run(&self, cell: &Detection, observer: &dyn Observer) -> Result<Detected> {
         let (data, truth) = self.grounds.mixture(&cell.attack, cell.ratio)?;
-        let settings = self.grounds.settings(Preset::default())?;
+        let settings = self.grounds.settings(cell.preset)?;
         let begun = Instant::now();
         let audit = match cell.detector.as_str() {
             OURS => audit::run(data, &settings, None, observer)?,
             name => rival::audit(data, &*rival::named(name)?, &settings, None, observer)?,
         };
+        let flags = audit.decision.rows.iter().map(|row| row.flagged);
+        write_truth(&self.flags(cell), ids(self.grounds.data()).zip(flags))?;
         let Ratio {
             estimate,
             low,
@@ -134,6 +176,10 @@ impl Experiment for Table8<'_> {
             share: [estimate, low, high],
             seconds: begun.elapsed().as_secs_f64(),
         })
+    }
+
+    fn is_there(&self, cell: &Detection) -> bool {
+        self.flags(cell).exists()
     }
 
     fn table(&self, outcome: &dyn Fn(&Detection) -> Option<Detected>) -> String {
@@ -184,8 +230,9 @@ impl Experiment for Table8<'_> {
         };
         let rows: Vec<_> = self.cells().into_iter().filter_map(row).collect();
         format!(
-            "Rows found, {}. The published figures are for 50,000 rows and a rule that is not named.\n\n{}",
+            "Rows found, {}, preset {}. The published figures are for 50,000 rows and a rule that is not named.\n\n{}",
             self.grounds.origin().describe(),
+            self.preset,
             markdown(&head.map(String::from), &rows)
         )
     }

@@ -1,15 +1,14 @@
 //! Table 9 of the D-VAE paper: what a classifier learns from a mixture of clean and poisoned rows, by the share of the poisoned
 //! ones and by what is done about them.
 
-use std::cell::RefCell;
-
 use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::pure::purified;
-use super::{Experiment, Grounds, Learned, Learner, columns_of, markdown, mean, percent};
-use crate::audit;
+use super::{
+    Experiment, Grounds, Learned, Learner, OURS, Table8, columns_of, markdown, mean, percent,
+};
 use crate::data::Dataset;
 use crate::observe::Observer;
 use crate::settings::Preset;
@@ -32,8 +31,7 @@ pub struct Table9<'a> {
     ratios: &'a [f64],
     remedies: Vec<&'static str>,
     preset: Preset,
-    /// Which rows of the last scanned mixture are flagged: cells of one mixture follow each other.
-    flagged: RefCell<Option<(String, f64, Vec<bool>)>>,
+    scans: Table8<'a>,
 }
 
 /// One mixture, what is done about it, and how a classifier is then trained on it.
@@ -46,6 +44,8 @@ pub struct Remedy {
     #[serde(flatten)]
     origin: Origin,
     training: Training,
+    /// Of the program: another one may flag otherwise.
+    version: String,
 }
 
 impl Remedy {
@@ -75,18 +75,26 @@ impl<'a> Table9<'a> {
             ratios,
             remedies: columns_of(&REMEDIES, remedies)?,
             preset,
-            flagged: RefCell::default(),
+            scans: Table8::new(grounds, (attacks, ratios), &[OURS.into()], preset)?,
         })
+    }
+
+    /// The scans that its columns need, which must be finished before.
+    pub fn scans(&self) -> Option<&Table8<'a>> {
+        let scans = |remedy: &&str| [DROP, FLAGGED].contains(remedy);
+        self.remedies.iter().any(scans).then_some(&self.scans)
     }
 
     fn cell(&self, (attack, ratio): (&str, f64), remedy: &str) -> Remedy {
         Remedy {
-            attack: attack.into(),
+            // The clean part is the same whatever the rest carries.
+            attack: if remedy == CLEAN_PART { CLEAN } else { attack }.into(),
             ratio,
             remedy: remedy.into(),
             preset: self.preset,
             origin: self.grounds.origin(),
             training: self.learner.training(),
+            version: env!("CARGO_PKG_VERSION").into(),
         }
     }
 
@@ -97,23 +105,15 @@ impl<'a> Table9<'a> {
         [(CLEAN, 0.0)].into_iter().chain(mixed)
     }
 
-    /// Which rows of the `drop` of a cell a scan flags.
-    fn flagged(&self, cell: &Remedy, drop: &Dataset, observer: &dyn Observer) -> Result<Vec<bool>> {
-        if let Some((attack, ratio, flagged)) = &*self.flagged.borrow()
-            && (attack, *ratio) == (&cell.attack, cell.ratio)
-        {
-            return Ok(flagged.clone());
-        }
-        let settings = self.grounds.settings(self.preset)?;
-        let audit = audit::run(drop.clone(), &settings, None, observer)?;
-        let flagged: Vec<bool> = audit.decision.rows.iter().map(|row| row.flagged).collect();
-        *self.flagged.borrow_mut() = Some((cell.attack.clone(), cell.ratio, flagged.clone()));
-        Ok(flagged)
+    /// Which rows of the mixture of a cell a scan flags.
+    fn flagged(&self, cell: &Remedy) -> Result<Vec<bool>> {
+        let mixture = (cell.attack.as_str(), cell.ratio);
+        self.scans.flagged(&self.scans.cell(mixture, OURS))
     }
 
     /// The mixture of a cell after its remedy.
     fn remedied(&self, cell: &Remedy, observer: &dyn Observer) -> Result<Dataset> {
-        let (drop, poisoned) = self.grounds.mixture(&cell.attack, cell.ratio)?;
+        let (drop, _) = self.grounds.mixture(&cell.attack, cell.ratio)?;
         let pure = |name| {
             let pure = purified(&drop, name, self.preset, self.grounds.seed(), observer)?;
             pure.ok_or_else(|| Error::Settings {
@@ -122,11 +122,11 @@ impl<'a> Table9<'a> {
             })
         };
         match cell.remedy.as_str() {
-            "none" => Ok(drop),
-            CLEAN_PART => without(&drop, &poisoned),
-            DROP => without(&drop, &self.flagged(cell, &drop, observer)?),
+            CLEAN_PART if cell.ratio > 0.0 => without(&drop, &self.grounds.chosen(cell.ratio)?),
+            "none" | CLEAN_PART => Ok(drop),
+            DROP => without(&drop, &self.flagged(cell)?),
             FLAGGED => {
-                let (flagged, pure) = (self.flagged(cell, &drop, observer)?, pure("dvae")?);
+                let (flagged, pure) = (self.flagged(cell)?, pure("dvae")?);
                 let of = |(k, &flagged): (usize, &bool)| match flagged {
                     true => pure.image(k),
                     false => drop.image(k),
@@ -198,7 +198,7 @@ impl Experiment for Table9<'_> {
         let head: Vec<String> = head.map(String::from).collect();
         let rows: Vec<Vec<String>> = each.chain(means).collect();
         format!(
-            "Accuracy on clean test rows, %, by the share of poisoned rows and what is done about them: {}, {}, preset {:?}. \
+            "Accuracy on clean test rows, %, by the share of poisoned rows and what is done about them: {}, {}, preset {}. \
              `{CLEAN_PART}` trains on the clean rows alone, by the truth; `{DROP}` on what a scan does not flag; `{FLAGGED}` \
              on all rows, those that a scan flags purified.\n\n{}",
             self.learner.training().describe(),
