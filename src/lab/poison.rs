@@ -111,7 +111,7 @@ impl Poison<'_> {
 
         let mut measured = Measured::default();
         let shown = sheet::rows_to_show(&labels);
-        let mut pairs = vec![Default::default(); shown.len()];
+        let mut strips = vec![Default::default(); shown.len()];
         let mut edit = |row: usize| -> Result<Edit> {
             let Ok(k) = chosen.binary_search(&row) else {
                 return Ok(Edit::Keep);
@@ -120,7 +120,8 @@ impl Poison<'_> {
             apply(&mut rgb, perturbation.row(k), budget, self.storage)?;
             measured.add(target.image(k), &rgb);
             if let Some(place) = shown.iter().position(|&row| row == k) {
-                pairs[place] = (target.image(k).to_vec(), rgb.clone());
+                let clean = target.image(k);
+                strips[place] = [clean.into(), rgb.clone(), sheet::difference(clean, &rgb)];
             }
             Ok(Edit::Replace(Image {
                 height: target.height,
@@ -140,7 +141,7 @@ impl Poison<'_> {
             PERTURBATION_FILE,
             &perturbation.to_safetensors(&chosen, budget)?,
         )?;
-        let sheet = sheet::render(&pairs, (target.height, target.width))?;
+        let sheet = sheet::render(&strips, (target.height, target.width))?;
         write_atomic(&sheet_beside(out), &sheet)?;
         let summary = Summary {
             rows: dataset.rows.len(),

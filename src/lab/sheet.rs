@@ -1,4 +1,4 @@
-//! The picture sheet of a poison: clean, poisoned, and the difference magnified.
+//! Picture sheets of what is done to some rows: three pictures of each, such as clean, poisoned and the difference.
 
 use image::Rgb;
 
@@ -26,20 +26,20 @@ pub(super) fn rows_to_show(labels: &[u32]) -> Vec<usize> {
     ranked.into_iter().map(|(_, _, row)| row).collect()
 }
 
-/// The bytes of the sheet, a PNG, of pictures of `size` before and after.
-pub(super) fn render(pairs: &[(Vec<u8>, Vec<u8>)], size: (usize, usize)) -> Result<Vec<u8>> {
-    let strip = |(clean, poisoned): &(Vec<u8>, Vec<u8>)| {
-        let levels = clean.iter().zip(poisoned);
-        let change = levels.map(|(&old, &new)| (f32::from(new) - f32::from(old)) / 255.0);
-        let change = amplified(&change.collect::<Vec<_>>());
-        Strip {
-            colour: RED,
-            panels: [clean, poisoned, &change]
-                .map(|rgb| panel(size, rgb))
-                .into(),
-        }
+/// What was added to a `clean` picture, magnified.
+pub(super) fn difference(clean: &[u8], poisoned: &[u8]) -> Vec<u8> {
+    let levels = clean.iter().zip(poisoned);
+    let change = levels.map(|(&old, &new)| (f32::from(new) - f32::from(old)) / 255.0);
+    amplified(&change.collect::<Vec<_>>())
+}
+
+/// The bytes of the sheet, a PNG, of pictures of `size`, three of each row.
+pub(super) fn render(rows: &[[Vec<u8>; 3]], size: (usize, usize)) -> Result<Vec<u8>> {
+    let strip = |pictures: &[Vec<u8>; 3]| Strip {
+        colour: RED,
+        panels: pictures.iter().map(|rgb| panel(size, rgb)).collect(),
     };
-    let strips: Vec<Strip> = pairs.iter().map(strip).collect();
+    let strips: Vec<Strip> = rows.iter().map(strip).collect();
     let (left, right) = strips.split_at(strips.len().min(ROWS));
     draw([left, right], size)
 }

@@ -62,6 +62,9 @@ pub enum Architecture {
     Small,
     /// A small network with a whitened first layer, trained in minutes on a CPU.
     Fast,
+    /// ResNet-18 with a quarter of the channels: the paper's judge at a CPU's scale, which takes pictures as they are.
+    #[serde(rename = "resnet18-w16")]
+    ResNet18W16,
     /// ResNet-18 with a stem for small images.
     ResNet18,
     /// ResNet-50 with a stem for small images.
@@ -74,9 +77,10 @@ pub enum Architecture {
 
 impl Architecture {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Small,
         Self::Fast,
+        Self::ResNet18W16,
         Self::ResNet18,
         Self::ResNet50,
         Self::DenseNet121,
@@ -88,6 +92,7 @@ impl Architecture {
         match self {
             Self::Small => "small",
             Self::Fast => "fast",
+            Self::ResNet18W16 => "resnet18-w16",
             Self::ResNet18 => "resnet18",
             Self::ResNet50 => "resnet50",
             Self::DenseNet121 => "densenet121",
@@ -100,7 +105,7 @@ impl Architecture {
         match self {
             Self::Small | Self::Fast => 16,
             Self::DenseNet121 => 8,
-            Self::ResNet18 | Self::ResNet50 | Self::MobileNetV2 => 1,
+            Self::ResNet18W16 | Self::ResNet18 | Self::ResNet50 | Self::MobileNetV2 => 1,
         }
     }
 
@@ -128,8 +133,12 @@ impl Architecture {
         Ok(match self {
             Self::Small => Box::new(Fast::new(samples, [16, 32, 64], seed)?),
             Self::Fast => Box::new(Fast::new(samples, [32, 128, 128], seed)?),
-            Self::ResNet18 => Box::new(ResNet::new(Kind::Basic, [2, 2, 2, 2], classes, seed)?),
-            Self::ResNet50 => Box::new(ResNet::new(Kind::Bottleneck, [3, 4, 6, 3], classes, seed)?),
+            Self::ResNet18W16 => Box::new(ResNet::new(Kind::Basic, 16, [2; 4], classes, seed)?),
+            Self::ResNet18 => Box::new(ResNet::new(Kind::Basic, 64, [2; 4], classes, seed)?),
+            Self::ResNet50 => {
+                let depths = [3, 4, 6, 3];
+                Box::new(ResNet::new(Kind::Bottleneck, 64, depths, classes, seed)?)
+            }
             Self::DenseNet121 => Box::new(DenseNet::new(classes, seed)?),
             Self::MobileNetV2 => Box::new(MobileNet::new(classes, seed)?),
         })

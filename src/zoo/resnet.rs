@@ -28,9 +28,15 @@ pub(super) struct ResNet {
 }
 
 impl ResNet {
-    /// `depths` blocks in the four layers.
-    pub(super) fn new(kind: Kind, depths: [usize; 4], classes: usize, seed: Seed) -> Result<Self> {
-        let width = 64;
+    /// `depths` blocks in the four layers, with `width` channels in the first and twice as many in each of the others; 64 are
+    /// usual.
+    pub(super) fn new(
+        kind: Kind,
+        width: usize,
+        depths: [usize; 4],
+        classes: usize,
+        seed: Seed,
+    ) -> Result<Self> {
         let mut params = Params::new(seed);
         let stem = Unit::new(&mut params, ["conv1", "bn1"], (3, width), conv(3, 1), true)?;
         let mut blocks = Vec::new();

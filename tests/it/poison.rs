@@ -187,6 +187,15 @@ fn experiments_run_each_cell_once() {
         .split('|')
         .filter_map(|cell| cell.trim().parse().ok())
         .collect();
+    // Pictures are shown of what was purified, and how near they are to the clean ones is told below.
+    assert!(table2.sheet("lsp", "jpeg").exists() && !table2.sheet("lsp", "none").exists());
+    assert_eq!(
+        table
+            .lines()
+            .filter(|line| line.starts_with("| lsp"))
+            .count(),
+        2
+    );
     // No defense, the three squeezes, and the best of them.
     assert_eq!(cells.len(), 5, "{squeezed}");
     assert_eq!(cells[4], cells[1..4].iter().copied().fold(0.0, f64::max));

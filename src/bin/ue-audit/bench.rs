@@ -21,7 +21,7 @@ pub(crate) fn run(args: &BenchArgs, global: &Global, console: &Console) -> anyho
                 case,
                 args.steps,
                 batch,
-                args.precision,
+                args.arithmetic.precision,
                 settings.seed,
                 console,
             )

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &EvaluateArgs, global: &Global, console: &Console) -> an
     })?;
     source::use_threads(&settings)?;
     let mut recipe = Recipe {
-        precision: args.precision,
+        precision: args.arithmetic.precision,
         ..Recipe::of(args.model)
     };
     if let Some(epochs) = args.epochs {

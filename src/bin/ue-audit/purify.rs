@@ -22,7 +22,7 @@ const CHANGES: &str = "changes.csv";
 const SUMMARY: &str = "purify.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
-    let settings = global.settings(args.config().or(args.source.config()))?;
+    let settings = global.settings(args.size.config().or(args.source.config()))?;
     let (seed, preset) = (settings.seed, settings.preset);
     let report = args.report.as_deref();
     let drop = Drop::open(&args.source, report, &args.copy, settings, console)?;
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global, console: &Console) -> anyh
         preset,
         rate: args.kld_limit,
         steps: args.variant.unwrap_or(Steps::ALL),
-        precision: args.precision,
+        precision: args.arithmetic.precision,
     };
     let purifier = args.method.build(options, drop.dataset.readable().len());
     let keep = work_folder(&args.copy.out);

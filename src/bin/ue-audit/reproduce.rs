@@ -19,7 +19,7 @@ pub(crate) fn run(
     global: &Global,
     console: &Console,
 ) -> anyhow::Result<Gate> {
-    let settings = global.settings(args.config())?;
+    let settings = global.settings(args.size.config())?;
     let options = Options {
         budget: None,
         surrogate: args.surrogate,
@@ -52,7 +52,7 @@ pub(crate) fn run(
     let (home, mixtures) = (grounds.home(), (&attacks[..], &args.ratio[..]));
     let learner = || {
         let epochs = args.epochs.map(|epochs| epochs.get());
-        let training = (args.model, epochs, args.precision);
+        let training = (args.model, epochs, args.arithmetic.precision);
         Learner::new(&grounds, &args.test, training, console)
     };
     let repairs = |columns, learner: &Learner, tell: Tell<'_>| {

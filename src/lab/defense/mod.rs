@@ -1,13 +1,16 @@
 //! Defenses that the paper compares with, and that act while a classifier trains: a change of the pictures of each step, on
-//! top of the training of the test classifiers. Defenses that act on the data before are in `purify`.
+//! top of the training of the test classifiers. Defenses that act on the data before are in `purify`; the one of them that
+//! needs clean data, AVATAR, is here, as no user of a suspect drop has any.
 
 mod adversarial;
+mod avatar;
 mod plasma;
 mod trivial;
 mod ueraser;
 
 use candle_core::{Device, Tensor};
 
+use crate::nn::Precision;
 use crate::nn::epochs::{Clock, Epochs};
 use crate::nn::likelihood::Epoch;
 use crate::observe::Observer;
@@ -15,6 +18,7 @@ use crate::zoo::{Architecture, Classifier, Recipe, Samples, Trained};
 use crate::{Result, Seed};
 
 pub use adversarial::Adversarial;
+pub use avatar::{Avatar, Denoiser, Schooling};
 pub use ueraser::UEraser;
 
 /// A way to train on pictures that may be unlearnable.
@@ -58,7 +62,7 @@ impl Step<'_> {
 }
 
 /// Trains a fresh network on `samples` by the recipe and under the protection of `defense`, for `epochs` in place of the
-/// recipe's where given.
+/// recipe's where given, with convolutions of `precision`.
 ///
 /// # Errors
 /// [`crate::Error::Settings`] for settings that cannot work, [`crate::Error::Numeric`] for too few rows or when the loss
@@ -67,12 +71,16 @@ pub fn train(
     samples: &Samples<'_>,
     architecture: Architecture,
     defense: &dyn Defense,
-    epochs: Option<usize>,
+    (epochs, precision): (Option<usize>, Precision),
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Trained> {
-    let mut recipe = defense.recipe();
-    recipe.epochs = epochs.unwrap_or(recipe.epochs);
+    let usual = defense.recipe();
+    let recipe = Recipe {
+        epochs: epochs.unwrap_or(usual.epochs),
+        precision,
+        ..usual
+    };
     recipe.validate()?;
     let classifier = architecture.build(samples, seed.derive("zoo.init", 0))?;
     let plan = Epochs {
@@ -158,7 +166,7 @@ mod tests {
             &samples,
             Architecture::Small,
             &Plain,
-            None,
+            (None, Precision::F32),
             Seed(1),
             &Silent,
         )

@@ -9,7 +9,7 @@ use crate::lab::attack::{Storage, Stored, apply, choose_rows};
 use crate::lab::poison::PERTURBATION_FILE;
 use crate::observe::Observer;
 use crate::settings::{Config, Preset, Settings};
-use crate::{Result, Seed};
+use crate::{Error, Result, Seed};
 
 /// In place of an attack, where nothing is poisoned.
 pub(super) const CLEAN: &str = "clean";
@@ -18,6 +18,7 @@ pub(super) const CLEAN: &str = "clean";
 #[derive(Clone, Debug)]
 pub struct Grounds {
     home: PathBuf,
+    source: PathBuf,
     clean: PathBuf,
     data: Dataset,
     seed: Seed,
@@ -67,6 +68,7 @@ impl Grounds {
         Ok(Self {
             data: load(&*open(&clean, "auto", &limits)?, &options, observer)?,
             home: home.into(),
+            source: source.into(),
             clean,
             seed,
             limits,
@@ -86,6 +88,33 @@ impl Grounds {
     /// The clean rows.
     pub fn data(&self) -> &Dataset {
         &self.data
+    }
+
+    /// Clean rows that no drop of the experiment has: as many again of the source, or as there are.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] if the source ends with the experiment's rows, and those of reading.
+    pub(super) fn held_out(&self, observer: &dyn Observer) -> Result<Dataset> {
+        let used = self.data.rows.len();
+        let options = LoadOptions {
+            limits: self.limits,
+            max_rows: Some(2 * used),
+        };
+        let all = load(
+            &*open(&self.source, "auto", &self.limits)?,
+            &options,
+            observer,
+        )?;
+        let readable = all.readable().iter().enumerate();
+        let others = readable.filter(|&(_, &row)| row >= used);
+        let others: Vec<usize> = others.map(|(place, _)| place).collect();
+        if others.is_empty() {
+            return Err(Error::Settings {
+                name: "rows",
+                problem: format!("the source has no clean rows beyond these {used} to learn from"),
+            });
+        }
+        Ok(all.only(&others))
     }
 
     /// Fixes all randomness.
@@ -134,7 +163,7 @@ impl Grounds {
     /// Which of the readable rows are poisoned where a share `ratio` of them is: the same for all attacks.
     ///
     /// # Errors
-    /// [`Error::Settings`](crate::Error::Settings) unless the share is in (0, 1] and leaves a row.
+    /// [`Error::Settings`] unless the share is in (0, 1] and leaves a row.
     pub fn chosen(&self, ratio: f64) -> Result<Vec<bool>> {
         let mut chosen = vec![false; self.data.readable().len()];
         for k in choose_rows(chosen.len(), ratio, self.seed)? {

@@ -126,8 +126,8 @@ impl Learner {
         match defense {
             None => train(&samples, model, recipe, seed, observer),
             Some(defense) => {
-                let epochs = Some(recipe.epochs);
-                defense::train(&samples, model, defense, epochs, seed, observer)
+                let training = (Some(recipe.epochs), recipe.precision);
+                defense::train(&samples, model, defense, training, seed, observer)
             }
         }
     }

@@ -5,7 +5,7 @@ use serde::de::value::{self, StrDeserializer};
 
 use crate::data::{Dataset, Image};
 use crate::observe::Observer;
-use crate::purify::{Job, Method, Options, Steps};
+use crate::purify::{Job, Method, Options, Purifier, Steps};
 use crate::settings::Preset;
 use crate::{Result, Seed};
 
@@ -29,15 +29,28 @@ pub(super) fn purified(
         steps,
         ..Options::default()
     };
+    let purifier = method.build(options, drop.readable().len());
+    cured(drop, &*purifier, seed, observer).map(Some)
+}
+
+/// What `purifier` makes of all rows of `drop`.
+///
+/// # Errors
+/// Those of the purification.
+pub(super) fn cured(
+    drop: &Dataset,
+    purifier: &dyn Purifier,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<Dataset> {
     let job = Job {
         seed,
         keep: None,
         observer,
     };
-    let count = drop.readable().len();
-    let cure = method.build(options, count).purify(drop, job)?;
+    let cure = purifier.purify(drop, job)?;
     let mut pixels = Vec::with_capacity(drop.pixels().len());
-    for k in 0..count {
+    for k in 0..drop.readable().len() {
         let stored = Image {
             height: drop.height,
             width: drop.width,
@@ -45,7 +58,7 @@ pub(super) fn purified(
         };
         pixels.extend(cure.image(drop, k, &stored)?.rgb);
     }
-    Ok(Some(drop.with_pixels(pixels)))
+    Ok(drop.with_pixels(pixels))
 }
 
 /// The purifier of that name, or the variant of the two-stage method: `dvae-3`.
