@@ -14,7 +14,7 @@
 //! | [`zoo`] | evaluate: classifiers that say what a training set teaches |
 //! | [`report`] | report: pure renderings of one result |
 //! | [`kernel`] | the only `unsafe` code: matrix products, memory |
-//! | [`bench`] | the speed of training on this machine |
+//! | [`mod@bench`] | the speed of training on this machine |
 //! | [`demo`] | a procedural drop made from a seed, with nothing to download |
 //! | `lab` | research only (feature `lab`): attacks; nothing above may name it |
 

@@ -1,8 +1,8 @@
 //! What stands apart: the search for groups, their links to the classes, and their exact rows.
 
-use super::crossfit::Folds;
 use super::discriminant::Profile;
 use super::eye::Eye;
+use super::folds::Folds;
 use super::grain::Grain;
 use super::group::{self, End, Evident, Group};
 use super::linalg::Rows;

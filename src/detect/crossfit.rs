@@ -6,24 +6,17 @@
 //! label has no way, however indirect, into its own score: on clean data, evidence under the own label then has the law
 //! of evidence under a wrong one.
 
-use std::collections::HashSet;
-
 use faer::Mat;
-use rand::RngExt;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::View;
+use super::folds::Folds;
 use super::linalg::{Factor, Rows, Slab};
+use super::matched::Matched;
 use crate::mixture::{Anchor, Mixture};
 use crate::{Result, Seed};
 
-/// Parts of the data; a row is scored by a model of the other parts.
-const FOLDS: usize = 5;
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
-/// Wrong labels drawn for each row.
-const WRONG_LABELS: usize = 4;
 
 /// How a class is fitted to features.
 #[derive(Clone, Copy, Debug)]
@@ -32,47 +25,6 @@ pub(super) struct Fit {
     pub(super) penalty: f32,
     /// What a row must look like to teach the next round.
     pub(super) anchor: Anchor,
-}
-
-/// Evidence of each row under its own label and under wrong ones, drawn at random, which no row can carry; zero where
-/// nothing is noted.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Matched {
-    pub(super) own: Vec<f64>,
-    /// Rows x [`WRONG_LABELS`] values.
-    pub(super) wrong: Vec<f64>,
-    classes: usize,
-    seed: Seed,
-}
-
-impl Matched {
-    /// For `rows` rows with labels below `classes`.
-    pub(super) fn new(rows: usize, classes: usize, seed: Seed) -> Self {
-        Self {
-            own: vec![0.0; rows],
-            wrong: vec![0.0; rows * WRONG_LABELS],
-            classes,
-            seed,
-        }
-    }
-
-    /// Notes what `score` says of row `row`, whose label is `own`, under that label and under wrong ones.
-    pub(super) fn note(&mut self, row: usize, own: u32, score: impl Fn(u32) -> f64) {
-        self.own[row] = score(own);
-        let rng = &mut self.seed.stream("wrong labels", row as u64);
-        let classes = self.classes as u32;
-        for slot in &mut self.wrong[row * WRONG_LABELS..(row + 1) * WRONG_LABELS] {
-            *slot = score((own + rng.random_range(1..classes)) % classes);
-        }
-    }
-
-    pub(super) fn into_view(self, name: &'static str) -> View {
-        View {
-            name,
-            scores: self.own,
-            null: self.wrong,
-        }
-    }
 }
 
 /// Scores `rows` (features of about unit variance, in the order of the `folds`) against `labels`, in block order.
@@ -92,7 +44,7 @@ pub(super) fn matched(
         start = end;
     }
     // One fold after the other, each on all cores: its matrices are large.
-    let scored: Vec<Mat<f32>> = (0..FOLDS)
+    let scored: Vec<Mat<f32>> = (0..parts.len())
         .map(|k| score_part(&parts, k, classes, fit))
         .collect::<Result<_>>()?;
     let mut matched = Matched::new(labels.len(), classes, seed);
@@ -103,62 +55,6 @@ pub(super) fn matched(
         }
     }
     Ok(matched)
-}
-
-/// A partition of the rows, drawn at random so that no order of the drop can gather rows in one fold; every class is
-/// spread evenly.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Folds {
-    /// Row numbers of each fold.
-    pub(super) members: Vec<Vec<usize>>,
-    /// Classes of the labels, at least two.
-    pub(super) classes: usize,
-}
-
-impl Folds {
-    pub(super) fn draw(labels: &[u32], classes: usize, seed: Seed) -> Self {
-        let mut members = vec![Vec::new(); FOLDS];
-        let mut next = 0;
-        for class in 0..classes {
-            let mut rows: Vec<usize> = (0..labels.len())
-                .filter(|&i| labels[i] as usize == class)
-                .collect();
-            rows.shuffle(&mut seed.stream("folds", class as u64));
-            for row in rows {
-                members[next % FOLDS].push(row);
-                next += 1;
-            }
-        }
-        Self { members, classes }
-    }
-
-    /// Without all rows but `rows`.
-    pub(super) fn within(&self, rows: &[usize]) -> Self {
-        let chosen: HashSet<&usize> = rows.iter().collect();
-        let keep = |fold: &Vec<usize>| {
-            let kept = fold.iter().filter(|row| chosen.contains(row));
-            kept.copied().collect()
-        };
-        Self {
-            members: self.members.iter().map(keep).collect(),
-            classes: self.classes,
-        }
-    }
-
-    /// Of `rows` alone, ascending, numbered by their places there.
-    pub(super) fn renumbered(&self, rows: &[usize]) -> Self {
-        let place = |row: &usize| rows.binary_search(row).ok();
-        let fold = |fold: &Vec<usize>| fold.iter().filter_map(place).collect();
-        Self {
-            members: self.members.iter().map(fold).collect(),
-            classes: self.classes,
-        }
-    }
-
-    /// All rows, fold by fold.
-    pub(super) fn order(&self) -> Vec<usize> {
-        self.members.concat()
-    }
 }
 
 /// One fold: its rows, their labels and their second moments.
@@ -320,6 +216,7 @@ fn margin(responses: &Mat<f32>, i: usize, class: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::stats::moments as moments_of;
     use rand_distr::{Distribution, StandardNormal};
 
     const FIT: Fit = Fit {
@@ -339,12 +236,6 @@ mod tests {
             (0..4).for_each(|k| values[i * DIM + 4 * class + k] += lift / 2.0);
         }
         (Rows { values, dim: DIM }, labels)
-    }
-
-    fn moments_of(values: &[f64]) -> (f64, f64) {
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
-        let squares = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-        (mean, (squares / values.len() as f64).sqrt())
     }
 
     fn scored(rows: &Rows, labels: &[u32]) -> Matched {
@@ -379,34 +270,5 @@ mod tests {
             "{:?}",
             moments_of(&pick(false))
         );
-    }
-
-    #[test]
-    fn every_row_is_in_one_fold_and_every_class_in_every_fold() {
-        let labels: Vec<u32> = (0..100).map(|i| i % 4).collect();
-        let folds = Folds::draw(&labels, 4, Seed(0));
-        let mut all: Vec<usize> = folds.order();
-        all.sort_unstable();
-        assert_eq!(all, (0..100).collect::<Vec<_>>());
-        assert!(
-            folds
-                .members
-                .iter()
-                .all(|fold| (0..4).all(|c| fold.iter().any(|&i| labels[i] == c)))
-        );
-    }
-
-    #[test]
-    fn renumbered_folds_hold_the_places_of_the_rows() {
-        let labels: Vec<u32> = (0..50).map(|i| i % 2).collect();
-        let folds = Folds::draw(&labels, 2, Seed(1));
-        let rows: Vec<usize> = (0..50).step_by(3).collect();
-        let few = folds.renumbered(&rows);
-        let mut places = few.order();
-        for (fold, few) in folds.members.iter().zip(&few.members) {
-            assert!(few.iter().all(|&place| fold.contains(&rows[place])));
-        }
-        places.sort_unstable();
-        assert_eq!(places, (0..rows.len()).collect::<Vec<_>>());
     }
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use faer::Mat;
 
-use super::crossfit::Folds;
+use super::folds::Folds;
 use super::linalg::{Factor, Rows};
 use crate::Result;
 

@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 
 use super::View;
-use super::crossfit::Folds;
+use super::folds::Folds;
 use super::grain::{Band, Grain};
 use super::spectrum::Spectrum;
 use super::{net, template, texture};

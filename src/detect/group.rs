@@ -263,7 +263,7 @@ pub(super) fn stands_apart(
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::crossfit::Folds;
+    use super::super::folds::Folds;
     use super::super::linalg::Rows;
     use super::*;
     use rand_distr::{Distribution, StandardNormal};

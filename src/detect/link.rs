@@ -2,8 +2,8 @@
 //! says the class can a model learn the one from the other.
 
 use super::View;
-use super::crossfit::Folds;
 use super::eye::{BEYOND, Eye, Kind};
+use super::folds::Folds;
 use super::grain::Grain;
 use super::net;
 use crate::observe::Observer;

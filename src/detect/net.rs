@@ -14,8 +14,9 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::View;
-use super::crossfit::{Folds, Matched};
+use super::folds::Folds;
 use super::grain::Grain;
+use super::matched::Matched;
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::likelihood::{Epoch, margin};

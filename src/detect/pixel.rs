@@ -8,7 +8,8 @@
 //! - Source: measured here; the shortcut is from Wu et al., ICLR 2023.
 
 use super::View;
-use super::crossfit::{Folds, Matched};
+use super::folds::Folds;
+use super::matched::Matched;
 use crate::Seed;
 
 /// A channel this near to its end is empty or full.

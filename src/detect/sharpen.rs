@@ -5,8 +5,8 @@
 //! rest. Its answer is one more trace for the discriminant, which weighs it: for patterns in few pixels it says little. A
 //! gap is not looked for in this way, since a network finds a sharp line between any two halves.
 
-use super::crossfit::Folds;
 use super::discriminant::Profile;
+use super::folds::Folds;
 use super::grain::Grain;
 use super::group::{Gap, Group, SEARCHED, stands_apart, told};
 use super::linalg::Rows;

@@ -9,7 +9,8 @@
 //! - Source: measured here; the linear separability of these perturbations is from Yu et al., KDD 2022.
 
 use super::View;
-use super::crossfit::{Fit, Folds, matched};
+use super::crossfit::{Fit, matched};
+use super::folds::Folds;
 use super::grain::Band;
 use super::linalg::Rows;
 use super::spectrum::Spectrum;

@@ -7,7 +7,8 @@
 //! - Source: measured here; that these textures are class-linked is Sandoval-Segura et al., NeurIPS 2022.
 
 use super::View;
-use super::crossfit::{Fit, Folds, matched};
+use super::crossfit::{Fit, matched};
+use super::folds::Folds;
 use super::grain::Grain;
 use super::linalg::Rows;
 use crate::mixture::Anchor;

@@ -1,6 +1,6 @@
 //! SARIF 2.1.0 (OASIS), the subset that code scanning reads. The driver lists every rule even when it is silent, so that
 //! alerts of an earlier run are closed. Findings are aggregated: one for the drop, one a class, and the first
-//! [`LISTED`](super::rendering::LISTED) flagged rows; the totals are in the run's properties.
+//! thousand flagged rows; the totals are in the run's properties.
 
 use serde::Serialize;
 use serde_json::{Value, json};

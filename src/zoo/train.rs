@@ -54,7 +54,7 @@ pub fn train(
 /// the end.
 ///
 /// # Errors
-/// As [`train`], and [`Error::Checkpoint`] where another training has left the file.
+/// As [`train`], and [`Error::Checkpoint`](crate::Error::Checkpoint) where another training has left the file.
 pub fn train_from(
     path: &Path,
     samples: &Samples<'_>,
@@ -73,8 +73,8 @@ pub fn train_from(
 /// counted from 1. The same samples, recipe and seed give the same network at any number of threads.
 ///
 /// # Errors
-/// [`Error::Settings`] for settings or image sizes that cannot work, [`Error::Numeric`] for too few rows or when the loss
-/// stops being a number, [`Error::Interrupted`] when the observer says so, and whatever `watch` returns.
+/// [`Error::Settings`](crate::Error::Settings) for settings or image sizes that cannot work, those of [`Epochs::run`], and whatever
+/// `watch` returns.
 pub fn train_watched(
     samples: &Samples<'_>,
     architecture: Architecture,

@@ -97,7 +97,7 @@ impl<'a> Repairs<'a> {
     /// are none. Purifiers that train do so by `preset`.
     ///
     /// # Errors
-    /// [`Error::Settings`] for a defense that is no column of the table.
+    /// [`Error::Settings`](crate::Error::Settings) for a defense that is no column of the table.
     pub fn new(
         grounds: &'a Grounds,
         learner: &'a Learner,

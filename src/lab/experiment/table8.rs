@@ -72,7 +72,7 @@ impl<'a> Table8<'a> {
     /// rival. Those that train a D-VAE do so by `preset`.
     ///
     /// # Errors
-    /// [`Error::Settings`] for an unknown detector.
+    /// [`Error::Settings`](crate::Error::Settings) for an unknown detector.
     pub fn new(
         grounds: &'a Grounds,
         (attacks, ratios): (&'a [String], &'a [f64]),

@@ -1,6 +1,6 @@
 //! The numbers of an array's rows.
 
-use super::npz_member::{Kind, Member};
+use super::member::{Kind, Member};
 
 /// The numbers in a row's bytes; `None` where they are none that is read, such as halves or text.
 pub(super) fn numbers(member: &Member, row: &[u8]) -> Option<Vec<f64>> {
@@ -69,8 +69,8 @@ pub(super) fn texts(member: &Member, bytes: &[u8]) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::member::of_type;
     use super::*;
-    use crate::data::read::npz_member::of_type;
 
     #[test]
     fn numbers_survive_the_way_there_and_back() {

@@ -55,6 +55,24 @@ impl Member {
         self.numbers() * self.width
     }
 
+    /// Visits as many rows of an array as there are bytes for; there is never room for more than one at a time.
+    pub(super) fn for_each_row(
+        &self,
+        path: &Path,
+        rows: usize,
+        mut visit: impl FnMut(&[u8]),
+    ) -> Result<(), String> {
+        let mut bytes = self.bytes(path).map_err(|error| error.to_string())?;
+        let mut row = vec![0; self.row()];
+        for _ in 0..rows {
+            if bytes.read_exact(&mut row).is_err() {
+                break;
+            }
+            visit(&row);
+        }
+        Ok(())
+    }
+
     /// Its bytes behind the header, of which there may be fewer than its shape asks for.
     pub(in crate::data) fn bytes(&self, archive: &Path) -> io::Result<Box<dyn Read + Send>> {
         let mut bytes = unpacked(archive, self.start, self.packed, self.deflated)?;
