@@ -53,6 +53,13 @@ impl Found {
         known.any(|known| group.is_within(known))
     }
 
+    /// Whether `group` is a surer account of a linked one, whose place it then takes: what one view told is told better by all.
+    fn takes_over(&mut self, group: &Group) -> bool {
+        let mut linked = self.linked.iter_mut();
+        let known = linked.find(|known| group.is_surer_of(known));
+        known.map(|known| known.clone_from(group)).is_some()
+    }
+
     /// Numbers of the rows that are in no linked group.
     fn rest(&self, rows: usize) -> Vec<usize> {
         match Group::union(&self.linked) {
@@ -119,7 +126,7 @@ impl Search<'_> {
         for group in groups {
             let group = self.different(group);
             let inside = group.sides().0;
-            if inside.len() < group::LEAST || found.knows(&group) {
+            if inside.len() < group::LEAST || found.takes_over(&group) || found.knows(&group) {
                 continue;
             }
             let mut others = found.rest(self.labels.len());

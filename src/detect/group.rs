@@ -35,8 +35,10 @@ const KNOWN: Gap = Gap {
 };
 /// A group has at least this many rows: a picture and its copies are alike as well.
 pub(super) const LEAST: usize = 8;
-/// Groups that share this much of their rows are one.
+/// Groups that share this much of their rows are one...
 const ALIKE: f64 = 0.95;
+/// ...and two accounts of one if they share this much.
+const SAME: f64 = 0.8;
 /// A class of which a larger share is in the group has no rest to differ from: what sets it apart may be honest content.
 const WHOLE: f64 = 0.97;
 
@@ -104,6 +106,11 @@ impl Group {
         let pairs = self.members.iter().zip(&known.members);
         let both: f64 = pairs.map(|(a, b)| a.min(*b)).sum();
         both > 0.5 * self.members.iter().sum::<f64>()
+    }
+
+    /// Whether it is of the rows of the `known` group, with fewer in doubt.
+    pub(super) fn is_surer_of(&self, known: &Self) -> bool {
+        self.doubt < known.doubt && shared(self, known) >= SAME
     }
 
     /// All rows that are in one of the `groups`; `None` if there are none.
@@ -175,7 +182,7 @@ pub(super) fn find(
         .collect::<Result<_>>()?;
     let mut distinct: Vec<Group> = Vec::new();
     for group in groups.into_iter().flatten() {
-        if !distinct.iter().any(|known| alike(known, &group)) {
+        if !distinct.iter().any(|known| shared(known, &group) >= ALIKE) {
             distinct.push(group);
         }
     }
@@ -205,12 +212,12 @@ pub(super) fn by_evidence(evident: &Evident<'_>, labels: &[u32], classes: usize)
     stands_apart((group, mixture), gap, labels, classes)
 }
 
-/// Whether two groups are all but the same rows.
-fn alike(one: &Group, other: &Group) -> bool {
+/// The share that two groups have in common of all their rows.
+fn shared(one: &Group, other: &Group) -> f64 {
     let pairs = || one.members.iter().zip(&other.members);
     let both: f64 = pairs().map(|(a, b)| a.min(*b)).sum();
     let either: f64 = pairs().map(|(a, b)| a.max(*b)).sum();
-    both >= ALIKE * either
+    both / either.max(f64::MIN_POSITIVE)
 }
 
 /// Trains a discriminant on the rows that carry, and says anew which rows carry, until it has settled.
@@ -316,6 +323,18 @@ mod tests {
     fn a_slope_has_no_gap() {
         assert!(found(|_| false, 0.0).is_empty());
         assert!(found(|i| i % 5 == 0, 1.0).is_empty());
+    }
+
+    #[test]
+    fn an_account_of_the_same_rows_is_surer_with_fewer_in_doubt() {
+        let of = |members: [f64; 6]| Group::new(vec![0.0; 6], members.into());
+        let vague = of([1.0, 1.0, 1.0, 1.0, 0.6, 0.0]);
+        assert!(of([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]).is_surer_of(&vague));
+        assert!(!of([1.0, 1.0, 1.0, 1.0, 0.6, 0.6]).is_surer_of(&vague));
+        assert!(
+            !of([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]).is_surer_of(&vague),
+            "other rows"
+        );
     }
 
     #[test]

@@ -200,6 +200,12 @@ fn experiments_run_each_cell_once() {
     // No defense, the three squeezes, the one with clean rows, and the best squeeze.
     assert_eq!(cells.len(), 6, "{squeezed}");
     assert_eq!(cells[5], cells[1..4].iter().copied().fold(0.0, f64::max));
+    let table6 = Repairs::new(&grounds, &learner, Table::Six, grid, Preset::Fast).unwrap();
+    let mut told = 0;
+    let table = reproduce(&table6, &out, &Silent, &mut |_| told += 1).unwrap();
+    assert_eq!(told, 0, "table 2 has run all of it");
+    assert!(table.contains("| avatar | pictures | yes | "), "{table}");
+
     let unknown = (&attacks[..1], &["prayer".to_owned()][..]);
     assert!(Repairs::new(&grounds, &learner, Table::Seven, unknown, Preset::Fast).is_err());
 

@@ -68,6 +68,7 @@ pub(crate) fn run(
         Experiment::Poisons => {}
         Experiment::Table1 => table = carried(Carriers::TableOne, &learner()?, &mut tell)?,
         Experiment::Table2 => table = repairs(Table::Two, &learner()?, &mut tell)?,
+        Experiment::Table6 => table = repairs(Table::Six, &learner()?, &mut tell)?,
         Experiment::Table7 => table = repairs(Table::Seven, &learner()?, &mut tell)?,
         Experiment::Table8Right => table = carried(Carriers::TableEight, &learner()?, &mut tell)?,
         Experiment::Table8 => {

@@ -9,6 +9,7 @@ mod poisons;
 mod pure;
 mod repairs;
 mod store;
+mod summary;
 mod table8;
 mod table9;
 
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use carried::{Carried, Carriers, Carrying, Effect};
+use grounds::CLEAN;
 pub use grounds::{Grounds, Origin};
 pub use learner::{Learned, Learner, Training};
 pub use poisons::{Making, Poisons};
@@ -37,8 +39,13 @@ pub trait Experiment {
     /// What is measured.
     type Outcome: Serialize + DeserializeOwned;
 
-    /// Its name: that of its store and its table.
+    /// The name of its table.
     fn name(&self) -> &'static str;
+
+    /// The name of the store of its cells: its own, unless it shows what another one has run.
+    fn store(&self) -> &'static str {
+        self.name()
+    }
 
     /// All cells, in the order in which they are run.
     fn cells(&self) -> Vec<Self::Cell>;
@@ -58,7 +65,7 @@ pub trait Experiment {
     fn table(&self, outcome: &dyn Fn(&Self::Cell) -> Option<Self::Outcome>) -> String;
 }
 
-/// Runs the cells that are not in the store yet, `{home}/{name}.jsonl`, and writes the table, `{home}/{name}.md`. `tell` gets
+/// Runs the cells that are not in the store yet, `{home}/{store}.jsonl`, and writes the table, `{home}/{name}.md`. `tell` gets
 /// the line of each cell as soon as it is finished.
 ///
 /// # Errors
@@ -73,8 +80,8 @@ where
     E::Outcome: Clone,
 {
     std::fs::create_dir_all(home).map_err(Error::io(home))?;
-    let mut store =
-        Store::<E::Cell, E::Outcome>::open(&home.join(format!("{}.jsonl", experiment.name())))?;
+    let cells = home.join(format!("{}.jsonl", experiment.store()));
+    let mut store = Store::<E::Cell, E::Outcome>::open(&cells)?;
     for cell in experiment.cells() {
         observer.check()?;
         if store.get(&cell).is_some() && experiment.is_there(&cell) {

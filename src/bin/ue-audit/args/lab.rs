@@ -86,6 +86,8 @@ pub(crate) enum Experiment {
     Table1,
     /// Accuracy by the defense, every row poisoned.
     Table2,
+    /// What each defense is worth over all attacks, from the cells of table2.
+    Table6,
     /// Accuracy without parts of the two-stage method, every row poisoned.
     Table7,
     /// Which rows a detector finds, by the share of poisoned rows.
@@ -144,7 +146,7 @@ pub(crate) struct ReproduceArgs {
     pub(crate) epochs: Option<NonZeroUsize>,
     #[command(flatten)]
     pub(crate) arithmetic: ArithmeticArgs,
-    /// A column of table 2, 7 or 9, may be repeated [default: all].
+    /// A column of table 2, 6, 7 or 9, may be repeated [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) defense: Vec<String>,
     /// A detector of table 8, may be repeated: ours, or one that `scan --detector` knows.
