@@ -41,13 +41,18 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return decision;
     }
     let counts = count(labels, classes, |_| true);
-    let scores = scores(evidence, labels.len());
+    let poison = poison(evidence, labels);
+    // Where poison is named, rows that are merely odd are not flagged beside it: they carry nothing that a class has.
+    let odd: &[Group] = match verdict(&poison, labels, &counts).0 {
+        Verdict::Poisoned => &[],
+        _ => &evidence.unlinked,
+    };
+    let scores = scores(evidence, odd, labels.len());
     if scores.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
         return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);
     }
-    let poison = poison(evidence, labels);
-    let odd = members(&evidence.unlinked, labels.len());
+    let odd = members(odd, labels.len());
     let (verdict, class_verdicts) = verdicts(&poison, &odd, labels, &counts);
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
@@ -103,19 +108,11 @@ fn verdicts(
     labels: &[u32],
     counts: &[usize],
 ) -> (Verdict, Vec<Verdict>) {
-    let of = |carry: &[f64]| -> (Verdict, Vec<Verdict>) {
-        let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
-        let classes = parts.iter().zip(counts);
-        let classes: Vec<Verdict> = classes
-            .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
-            .collect();
-        let drop = judge(parts.iter().sum(), labels.len(), POISONED);
-        (classes.iter().copied().fold(drop, worse), classes)
-    };
     let suspect = |verdict: Verdict| match verdict {
         Verdict::Poisoned => Verdict::Suspect,
         other => other,
     };
+    let of = |carry| verdict(carry, labels, counts);
     let ((drop, classes), (odd_drop, odd_classes)) = (of(poison), of(odd));
     let classes = classes.into_iter().zip(odd_classes);
     (
@@ -124,9 +121,20 @@ fn verdicts(
     )
 }
 
-/// How far each row stands out, by whatever it stands out most.
-fn scores(evidence: &Evidence, rows: usize) -> Vec<f64> {
-    let groups = evidence.linked.iter().chain(&evidence.unlinked);
+/// Verdict of the drop and of each class, from the probability of each row to carry what counts.
+fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> (Verdict, Vec<Verdict>) {
+    let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
+    let classes = parts.iter().zip(counts);
+    let classes: Vec<Verdict> = classes
+        .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
+        .collect();
+    let drop = judge(parts.iter().sum(), labels.len(), POISONED);
+    (classes.iter().copied().fold(drop, worse), classes)
+}
+
+/// How far each row stands out, by whatever it stands out most, the `odd` groups included.
+fn scores(evidence: &Evidence, odd: &[Group], rows: usize) -> Vec<f64> {
+    let groups = evidence.linked.iter().chain(odd);
     let groups = groups.map(|group| &group.scores);
     let all: Vec<&Vec<f64>> = groups
         .chain(evidence.wholes.iter().map(|whole| &whole.scores))
@@ -332,6 +340,17 @@ mod tests {
             "{}",
             decision.reason
         );
+    }
+
+    #[test]
+    fn odd_rows_beside_poison_are_not_flagged() {
+        let poison = || vec![group(|i| i % 5 == 0)];
+        let both = decided(poison(), vec![group(|i| i % 5 > 1)]);
+        assert_eq!(both, decided(poison(), vec![]));
+        // Unless there is too little of it to be named.
+        let both = decided(vec![group(|i| i < 9)], vec![group(|i| i % 5 > 1)]);
+        assert_eq!(both.verdict, Verdict::Suspect);
+        assert!(flagged(&both) > ROWS / 2);
     }
 
     #[test]
