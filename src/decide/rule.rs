@@ -43,7 +43,8 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     let counts = count(labels, classes, |_| true);
     let poison = poison(evidence, labels);
     // Where poison is named, rows that are merely odd are not flagged beside it: they carry nothing that a class has.
-    let odd: &[Group] = match verdict(&poison, labels, &counts).0 {
+    let named = verdict(&poison, labels, &counts);
+    let odd: &[Group] = match named.0 {
         Verdict::Poisoned => &[],
         _ => &evidence.unlinked,
     };
@@ -53,7 +54,7 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);
     }
     let odd = members(odd, labels.len());
-    let (verdict, class_verdicts) = verdicts(&poison, &odd, labels, &counts);
+    let (verdict, class_verdicts) = beside(named, verdict(&odd, labels, &counts));
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
         return nothing_found(verdict, reason, &counts, &scores, POISONED);
@@ -101,19 +102,15 @@ fn reason(verdict: Verdict, poison: &[f64], flagged: &[usize], rows: usize) -> S
     )
 }
 
-/// Verdict of the drop and of each class, from the probability of each row to be poison or merely odd.
-fn verdicts(
-    poison: &[f64],
-    odd: &[f64],
-    labels: &[u32],
-    counts: &[usize],
-) -> (Verdict, Vec<Verdict>) {
+/// A verdict of the drop and of each class.
+type Verdicts = (Verdict, Vec<Verdict>);
+
+/// What is `named` poison, and beside it what is merely odd, which is suspect at most.
+fn beside((drop, classes): Verdicts, (odd_drop, odd_classes): Verdicts) -> Verdicts {
     let suspect = |verdict: Verdict| match verdict {
         Verdict::Poisoned => Verdict::Suspect,
         other => other,
     };
-    let of = |carry| verdict(carry, labels, counts);
-    let ((drop, classes), (odd_drop, odd_classes)) = (of(poison), of(odd));
     let classes = classes.into_iter().zip(odd_classes);
     (
         worse(drop, suspect(odd_drop)),
@@ -122,7 +119,7 @@ fn verdicts(
 }
 
 /// Verdict of the drop and of each class, from the probability of each row to carry what counts.
-fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> (Verdict, Vec<Verdict>) {
+fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
     let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
     let classes = parts.iter().zip(counts);
     let classes: Vec<Verdict> = classes

@@ -14,6 +14,7 @@ mod precision;
 pub mod resume;
 pub mod schedule;
 mod tape;
+pub(super) mod unit;
 
 pub use precision::Precision;
 use tape::Needs;

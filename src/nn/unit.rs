@@ -1,18 +1,19 @@
-//! What all classifiers are built of.
+//! What convolutional networks are built of.
 
 use candle_core::Tensor;
 
+use super::Mode;
+use super::layers::{BatchNorm, Conv2d};
+use super::ops::Conv;
+use super::params::Params;
 use crate::Result;
-use crate::nn::Mode;
-use crate::nn::layers::{BatchNorm, Conv2d};
-use crate::nn::ops::Conv;
-use crate::nn::params::Params;
 
 /// A convolution without bias and the batch norm behind it.
-pub(super) struct Unit(Conv2d, BatchNorm);
+#[derive(Debug)]
+pub(crate) struct Unit(Conv2d, BatchNorm);
 
 impl Unit {
-    pub(super) fn new(
+    pub(crate) fn new(
         params: &mut Params,
         [conv_name, norm_name]: [&str; 2],
         shape: (usize, usize),
@@ -26,13 +27,13 @@ impl Unit {
         ))
     }
 
-    pub(super) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
+    pub(crate) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         self.1.forward(&self.0.forward(x, mode)?, mode)
     }
 }
 
 /// A square kernel with an odd side, padded so that without stride the image keeps its size.
-pub(super) const fn conv(kernel: usize, stride: usize) -> Conv {
+pub(crate) const fn conv(kernel: usize, stride: usize) -> Conv {
     Conv {
         kernel,
         stride,

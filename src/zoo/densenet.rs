@@ -4,11 +4,11 @@
 use candle_core::Tensor;
 
 use super::Classifier;
-use super::unit::{Unit, conv};
 use crate::nn::Mode;
 use crate::nn::layers::{BatchNorm, Conv2d, Linear};
 use crate::nn::ops::{average_pool2d, concat_channels, global_average_pool};
 use crate::nn::params::Params;
+use crate::nn::unit::{Unit, conv};
 use crate::{Result, Seed};
 
 /// Channels that each layer adds.

@@ -4,11 +4,11 @@
 use candle_core::Tensor;
 
 use super::Classifier;
-use super::unit::{Unit, conv};
 use crate::nn::Mode;
 use crate::nn::layers::{BatchNorm, DepthwiseConv2d, Linear};
 use crate::nn::ops::{Conv, global_average_pool, relu6, sum};
 use crate::nn::params::Params;
+use crate::nn::unit::{Unit, conv};
 use crate::{Result, Seed};
 
 /// Expansion, channels, blocks and first stride of each stage.

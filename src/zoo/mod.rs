@@ -9,7 +9,6 @@ mod resnet;
 mod samples;
 mod test;
 mod train;
-mod unit;
 
 pub use recipe::{Recipe, Schedule};
 pub use samples::{Images, Samples};

@@ -4,11 +4,11 @@
 use candle_core::Tensor;
 
 use super::Classifier;
-use super::unit::{Unit, conv};
 use crate::nn::Mode;
 use crate::nn::layers::Linear;
 use crate::nn::ops::{add_relu, global_average_pool};
 use crate::nn::params::Params;
+use crate::nn::unit::{Unit, conv};
 use crate::{Result, Seed};
 
 /// What a block is made of.

@@ -116,7 +116,12 @@ fn columns_of<'c>(columns: &[&'c str], chosen: &[String]) -> Result<Vec<&'c str>
 
 /// A share in percent; a dash where it is not known.
 fn percent(share: Option<f64>) -> String {
-    share.map_or("-".into(), |share| format!("{:.2}", 100.0 * share))
+    number(share.map(|share| 100.0 * share), 2)
+}
+
+/// A number with so many `digits` behind the point; a dash where it is not known.
+fn number(value: Option<f64>, digits: usize) -> String {
+    value.map_or("-".into(), |value| format!("{value:.digits$}"))
 }
 
 /// The mean, where all of them are known.

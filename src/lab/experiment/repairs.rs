@@ -12,7 +12,7 @@ use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::pure::{cured, purified};
 use super::summary::{Trait, summary};
-use super::{Experiment, Grounds, Learner, columns_of, markdown, mean};
+use super::{Experiment, Grounds, Learner, columns_of, markdown, mean, number};
 use crate::Result;
 use crate::data::{Dataset, write_atomic};
 use crate::lab::defense::{Adversarial, Avatar, Defense, Denoiser, Schooling, UEraser};
@@ -172,9 +172,8 @@ impl<'a> Repairs<'a> {
     /// A table of what `value` says of an attack and a column: attacks as rows, the clean rows first, and the mean over the
     /// attacks last.
     fn grid(&self, columns: &[&str], value: &dyn Fn(&str, &str) -> Option<f64>) -> String {
-        let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.2}"));
         let line = |name: &str, of: &dyn Fn(&str) -> Option<f64>| -> Vec<String> {
-            let cells = columns.iter().map(|defense| number(of(defense)));
+            let cells = columns.iter().map(|defense| number(of(defense), 2));
             [name.to_owned()].into_iter().chain(cells).collect()
         };
         let attacks = || self.attacks.iter().map(String::as_str);

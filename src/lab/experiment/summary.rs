@@ -1,6 +1,6 @@
 //! Table 6 of the D-VAE paper: what each defense is worth over all attacks, from the cells of table 2.
 
-use super::{CLEAN, markdown, mean};
+use super::{CLEAN, markdown, mean, number};
 
 /// What is said of a defense beside its accuracies.
 pub(super) struct Trait {
@@ -26,7 +26,6 @@ pub(super) fn summary(
         "below clean rows without a defense",
         "worst attack",
     ];
-    let number = |value: Option<f64>| value.map_or("-".into(), |value| format!("{value:.2}"));
     let line = |of: &Trait| {
         let each: Vec<_> = attacks
             .iter()
@@ -47,9 +46,9 @@ pub(super) fn summary(
             of.defense.into(),
             of.acts_on.into(),
             if of.needs_clean_data { "yes" } else { "no" }.into(),
-            number(accuracy(CLEAN, of.defense)),
-            number(mean),
-            number(drop),
+            number(accuracy(CLEAN, of.defense), 2),
+            number(mean, 2),
+            number(drop, 2),
             worst,
         ]
     };

@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
-use super::{Experiment, Grounds, markdown};
+use super::{Experiment, Grounds, markdown, number};
 use crate::Result;
 use crate::audit;
 use crate::data::{Dataset, read_truth, write_truth};
@@ -198,7 +198,6 @@ impl Experiment for Table8<'_> {
             "seconds",
             "published F1",
         ];
-        let number = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.4}"));
         let row = |cell: Detection| {
             let Detected {
                 verdict,
@@ -218,14 +217,14 @@ impl Experiment for Table8<'_> {
                 cell.detector,
                 verdict.to_string(),
                 flagged.to_string(),
-                number(metrics.accuracy),
-                number(metrics.recall),
-                number(metrics.precision),
-                number(metrics.f1),
-                number(metrics.auc),
+                number(metrics.accuracy, 4),
+                number(metrics.recall, 4),
+                number(metrics.precision, 4),
+                number(metrics.f1, 4),
+                number(metrics.auc, 4),
                 format!("{estimate:.2} ({low:.2} to {high:.2})"),
                 format!("{seconds:.0}"),
-                number(published),
+                number(published, 4),
             ])
         };
         let rows: Vec<_> = self.cells().into_iter().filter_map(row).collect();

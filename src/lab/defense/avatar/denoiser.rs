@@ -11,23 +11,18 @@ use serde::{Deserialize, Serialize};
 use super::process::{FAR, mixture};
 use crate::data::Dataset;
 use crate::nn::epochs::{Epochs, Loss, Tally};
-use crate::nn::layers::{BatchNorm, Conv2d};
+use crate::nn::layers::Conv2d;
 use crate::nn::ops::{Conv, concat_channels, mean_square_error};
 use crate::nn::optim::Adam;
 use crate::nn::params::Params;
 use crate::nn::schedule::cosine;
+use crate::nn::unit::{Unit, conv};
 use crate::nn::{Mode, Precision};
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
 /// Channels at full and at half resolution.
 const WIDTHS: [usize; 2] = [32, 64];
-const SAME: Conv = Conv {
-    kernel: 3,
-    stride: 1,
-    padding: 1,
-};
-const HALVE: Conv = Conv { stride: 2, ..SAME };
 const DOUBLE: Conv = Conv {
     kernel: 4,
     stride: 2,
@@ -62,29 +57,12 @@ impl Default for Schooling {
 #[derive(Debug)]
 pub struct Denoiser {
     params: Params,
-    fine: [Layer; 2],
-    coarse: [Layer; 3],
+    fine: [Unit; 2],
+    coarse: [Unit; 3],
     up: Conv2d,
-    joined: Layer,
+    joined: Unit,
     out: Conv2d,
     size: (usize, usize),
-}
-
-/// A convolution with what follows it.
-#[derive(Debug)]
-struct Layer(Conv2d, BatchNorm);
-
-impl Layer {
-    fn new(params: &mut Params, name: &str, shape: (usize, usize), conv: Conv) -> Result<Self> {
-        Ok(Self(
-            Conv2d::new(params, name, shape, conv, false)?,
-            BatchNorm::new(params, &format!("{name}.norm"), shape.1, true)?,
-        ))
-    }
-
-    fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        self.1.forward(&self.0.forward(x, mode)?, mode)
-    }
 }
 
 /// Mean square error of the predicted noise, of deviation one.
@@ -120,24 +98,27 @@ impl Denoiser {
         }
         let mut params = Params::new(seed);
         let [full, half] = WIDTHS;
-        let mut layer = |name, shape, conv| Layer::new(&mut params, name, shape, conv);
+        let mut unit = |name: &str, shape, conv| {
+            let norm = format!("{name}.norm");
+            Unit::new(&mut params, [name, &norm], shape, conv, true)
+        };
         // The fourth channel says how much noise there is.
         let fine = [
-            layer("fine1", (4, full), SAME)?,
-            layer("fine2", (full, full), SAME)?,
+            unit("fine1", (4, full), conv(3, 1))?,
+            unit("fine2", (full, full), conv(3, 1))?,
         ];
         let coarse = [
-            layer("coarse1", (full, half), HALVE)?,
-            layer("coarse2", (half, half), SAME)?,
-            layer("coarse3", (half, half), SAME)?,
+            unit("coarse1", (full, half), conv(3, 2))?,
+            unit("coarse2", (half, half), conv(3, 1))?,
+            unit("coarse3", (half, half), conv(3, 1))?,
         ];
-        let joined = layer("joined", (2 * full, full), SAME)?;
+        let joined = unit("joined", (2 * full, full), conv(3, 1))?;
         Ok(Self {
             fine,
             coarse,
             joined,
             up: Conv2d::transposed(&mut params, "up", (half, full), DOUBLE)?,
-            out: Conv2d::new(&mut params, "out", (full, 3), SAME, true)?,
+            out: Conv2d::new(&mut params, "out", (full, 3), conv(3, 1), true)?,
             params,
             size,
         })
@@ -165,7 +146,7 @@ impl Denoiser {
             shuffle: (seed, "avatar.shuffle"),
         };
         epochs.run(
-            &mut Adam::new(network.params(), 5.0),
+            &mut Adam::new(&network.params, 5.0),
             |clock| cosine(schooling.learning_rate, clock.epoch, clock.epochs),
             |clock, rows, mode| {
                 let seed = seed.derive("avatar.lesson", clock.step as u64);
@@ -183,10 +164,6 @@ impl Denoiser {
             observer,
         )?;
         Ok(network)
-    }
-
-    fn params(&self) -> &Params {
-        &self.params
     }
 
     /// Height and width of its pictures.
@@ -218,7 +195,7 @@ impl Denoiser {
     }
 
     fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
-        let through = |x: Tensor, layer: &Layer| layer.forward(&x, mode);
+        let through = |x: Tensor, unit: &Unit| unit.forward(&x, mode);
         let fine = self.fine.iter().try_fold(x.clone(), through)?;
         let coarse = self.coarse.iter().try_fold(fine.clone(), through)?;
         let joined = concat_channels(mode, &fine, &self.up.forward(&coarse, mode)?)?;
