@@ -41,19 +41,14 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return decision;
     }
     let counts = count(labels, classes, |_| true);
-    let poison = poison(evidence, labels);
-    // Where poison is named, rows that are merely odd are not flagged beside it: they carry nothing that a class has.
-    let named = verdict(&poison, labels, &counts);
-    let odd: &[Group] = match named.0 {
-        Verdict::Poisoned => &[],
-        _ => &evidence.unlinked,
-    };
-    let scores = scores(evidence, odd, labels.len());
+    let scores = scores(evidence, labels.len());
     if scores.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
         return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);
     }
-    let odd = members(odd, labels.len());
+    let poison = poison(evidence, labels);
+    let odd = members(&evidence.unlinked, labels.len());
+    let named = verdict(&poison, labels, &counts);
     let (verdict, class_verdicts) = beside(named, verdict(&odd, labels, &counts));
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
@@ -129,9 +124,9 @@ fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
     (classes.iter().copied().fold(drop, worse), classes)
 }
 
-/// How far each row stands out, by whatever it stands out most, the `odd` groups included.
-fn scores(evidence: &Evidence, odd: &[Group], rows: usize) -> Vec<f64> {
-    let groups = evidence.linked.iter().chain(odd);
+/// How far each row stands out, by whatever it stands out most.
+fn scores(evidence: &Evidence, rows: usize) -> Vec<f64> {
+    let groups = evidence.linked.iter().chain(&evidence.unlinked);
     let groups = groups.map(|group| &group.scores);
     let all: Vec<&Vec<f64>> = groups
         .chain(evidence.wholes.iter().map(|whole| &whole.scores))
@@ -337,17 +332,6 @@ mod tests {
             "{}",
             decision.reason
         );
-    }
-
-    #[test]
-    fn odd_rows_beside_poison_are_not_flagged() {
-        let poison = || vec![group(|i| i % 5 == 0)];
-        let both = decided(poison(), vec![group(|i| i % 5 > 1)]);
-        assert_eq!(both, decided(poison(), vec![]));
-        // Unless there is too little of it to be named.
-        let both = decided(vec![group(|i| i < 9)], vec![group(|i| i % 5 > 1)]);
-        assert_eq!(both.verdict, Verdict::Suspect);
-        assert!(flagged(&both) > ROWS / 2);
     }
 
     #[test]

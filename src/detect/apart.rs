@@ -133,6 +133,8 @@ impl Search<'_> {
             others.retain(|&i| group.members[i] <= 0.5);
             match self.ties().hold(&inside, &others, observer)? {
                 true => found.linked.push(group),
+                // Beside what was found, most of the others are what the rest is like, and do not stand apart from it.
+                false if !found.linked.is_empty() && inside.len() > others.len() => {}
                 false => found.unlinked.push(group),
             }
         }
