@@ -33,12 +33,11 @@ impl Anchor {
         tail: 0.05,
         ..Self::LOOSE
     };
-    /// Where [`Anchor::FAR`] tells nothing, and most rows carry: those may lie nearer, and the few natural ones make no slope that
-    /// could be taken for a part of its own.
-    pub const NEAR: Self = Self {
-        gap: 3.0,
-        tail: 0.01,
-        ..Self::LOOSE
+    /// As [`Anchor::FAR`], where natural rows may be more alike than the rows of both sides are in the mean. Where they have a slope of
+    /// their own, it gives the end of that away, and leaves more rows in doubt than [`Anchor::FAR`] does.
+    pub const ALIKE: Self = Self {
+        deviation: (0.3, 1.6),
+        ..Self::FAR
     };
     /// For classes in which every row may carry: the law of wrong labels itself.
     pub const NULL: Self = Self {
@@ -75,23 +74,53 @@ pub struct Mixture {
 impl Mixture {
     /// Fits to `scores` of rows with `labels` below `classes`. Empty input gives the starting point.
     pub fn fit(scores: &[f64], labels: &[u32], classes: usize, anchor: Anchor) -> Self {
-        let mut mixture = Self {
+        Self::start(classes, anchor).settled(scores, labels, anchor)
+    }
+
+    /// As [`Mixture::fit`], starting from the probability of each row to carry. Where most rows carry, the clean component would
+    /// else begin among those.
+    pub fn fit_from(
+        carries: &[f64],
+        scores: &[f64],
+        labels: &[u32],
+        classes: usize,
+        anchor: Anchor,
+    ) -> Self {
+        let believed = |i: usize, _, _| (carries[i], 1.0);
+        // Carrying rows that are believed clean spread that side, and would push the other one away.
+        let least = anchor.deviation.0;
+        let narrow = Anchor {
+            deviation: (least, least),
+            ..anchor
+        };
+        let start = Self::start(classes, anchor).next(scores, labels, narrow, believed);
+        start.settled(scores, labels, anchor)
+    }
+
+    fn start(classes: usize, anchor: Anchor) -> Self {
+        Self {
             clean: (0.0, 1.0),
             carrying: (4.0, 2.0),
             shares: vec![0.1; classes],
             tail: anchor.tail,
-        };
+        }
+    }
+
+    fn settled(mut self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
         for _ in 0..ROUNDS {
-            let next = mixture.step(scores, labels, anchor);
-            let moved = (next.carrying.0 - mixture.carrying.0).abs()
-                + (next.clean.0 - mixture.clean.0).abs()
-                + (next.clean.1 - mixture.clean.1).abs();
-            mixture = next;
+            let laws = self.laws();
+            let next = self.next(scores, labels, anchor, |_, score, label| {
+                (laws.posterior(score, label), laws.clean_weight(score))
+            });
+            let moved = (next.carrying.0 - self.carrying.0).abs()
+                + (next.clean.0 - self.clean.0).abs()
+                + (next.clean.1 - self.clean.1).abs();
+            self = next;
             if moved < SETTLED {
                 break;
             }
         }
-        mixture
+        self
     }
 
     /// Distance between the two means, in clean standard deviations.
@@ -127,16 +156,23 @@ impl Mixture {
         }
     }
 
-    fn step(&self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
+    /// The components of rows of which `belief` says, by number, score and label, how probably each carries and how much it counts
+    /// if it does not.
+    fn next(
+        &self,
+        scores: &[f64],
+        labels: &[u32],
+        anchor: Anchor,
+        belief: impl Fn(usize, f64, u32) -> (f64, f64),
+    ) -> Self {
         let mut clean = Moments::default();
         let mut carrying = Moments::default();
         let mut held = vec![PRIOR * 0.1; self.shares.len()];
         let mut count = vec![PRIOR; self.shares.len()];
-        let laws = self.laws();
-        for (&score, &label) in scores.iter().zip(labels) {
-            let p = laws.posterior(score, label);
+        for (i, (&score, &label)) in scores.iter().zip(labels).enumerate() {
+            let (p, weight) = belief(i, score, label);
             carrying.add(score, p);
-            clean.add(score, (1.0 - p) * laws.clean_weight(score));
+            clean.add(score, (1.0 - p) * weight);
             held[label as usize] += p;
             count[label as usize] += 1.0;
         }
@@ -272,6 +308,35 @@ mod tests {
         let scores = draw(2000, 6.0, 1.5, 3);
         let mixture = Mixture::fit(&scores, &vec![0; 2000], 1, Anchor::NULL);
         assert!(mixture.shares[0] > 0.99, "{mixture:?}");
+    }
+
+    #[test]
+    fn where_most_rows_carry_it_starts_from_what_is_believed() {
+        let mut scores = draw(8000, 4.0, 1.2, 4);
+        scores.extend(draw(2000, -0.3, 0.5, 5));
+        let labels = vec![0; scores.len()];
+        let alone = Mixture::fit(&scores, &labels, 1, Anchor::FAR);
+        assert!(alone.shares[0] < 0.5, "{alone:?}");
+        // A tenth of the belief is wrong.
+        let carries: Vec<f64> = (0..scores.len())
+            .map(|i| f64::from(u8::from((i < 8000) != (i % 10 == 0))))
+            .collect();
+        let mixture = Mixture::fit_from(&carries, &scores, &labels, 1, Anchor::FAR);
+        assert!((mixture.shares[0] - 0.8).abs() < 0.02, "{mixture:?}");
+    }
+
+    #[test]
+    fn rows_that_are_alike_leave_less_in_doubt() {
+        let mut scores = draw(8000, 0.0, 0.4, 6);
+        scores.extend(draw(2000, 7.0, 1.9, 7));
+        let labels = vec![0; scores.len()];
+        let carrying = |anchor| {
+            let mixture = Mixture::fit(&scores, &labels, 1, anchor);
+            let posteriors = mixture.posteriors(&scores, &labels);
+            posteriors.iter().filter(|p| **p > 0.99).count()
+        };
+        let (usual, alike) = (carrying(Anchor::FAR), carrying(Anchor::ALIKE));
+        assert!(alike > usual + 200 && alike <= 2000, "{usual} {alike}");
     }
 
     #[test]

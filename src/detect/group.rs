@@ -62,7 +62,7 @@ pub struct Group {
 }
 
 impl Group {
-    fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
+    pub(super) fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
         let open: f64 = members.iter().map(|p| p * (1.0 - p)).sum();
         let total: f64 = members.iter().sum();
         Self {
@@ -240,7 +240,7 @@ fn refine(
 }
 
 /// The rows that a discriminant of those that carry says do carry.
-pub(super) fn told(
+fn told(
     profile: &Profile,
     carries: &[f64],
     anchor: Anchor,

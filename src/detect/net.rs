@@ -18,12 +18,13 @@ use super::folds::Folds;
 use super::grain::Grain;
 use super::matched::Matched;
 use crate::nn::epochs::Epochs;
-use crate::nn::layers::{BatchNorm, Conv2d, Linear};
+use crate::nn::layers::Linear;
 use crate::nn::likelihood::{Epoch, margin};
-use crate::nn::ops::{Conv, global_average_pool};
+use crate::nn::ops::global_average_pool;
 use crate::nn::optim::Adam;
 use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle};
+use crate::nn::unit::{Unit, conv};
 use crate::nn::{Mode, Precision};
 use crate::observe::Observer;
 use crate::{Result, Seed};
@@ -67,14 +68,16 @@ pub(super) fn view(
     let note = |row: usize, logits: &[f32]| {
         matched.note(row, labels[row], |label| margin(logits, label));
     };
-    cross_fitted(grain, labels, classes, folds, seed, observer, note)?;
+    let targets: Vec<Option<u32>> = labels.iter().copied().map(Some).collect();
+    cross_fitted(grain, &targets, classes, folds, seed, observer, note)?;
     Ok(matched.into_view("net"))
 }
 
-/// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half.
+/// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far as
+/// `targets` says of which they are.
 pub(super) fn cross_fitted(
     grain: &Grain<'_>,
-    targets: &[u32],
+    targets: &[Option<u32>],
     kinds: usize,
     folds: &Folds,
     seed: Seed,
@@ -85,7 +88,11 @@ pub(super) fn cross_fitted(
     let half =
         |parity: usize| -> Vec<usize> { order.iter().copied().skip(parity).step_by(2).collect() };
     for parity in [0, 1] {
-        let net = train(grain, &half(1 - parity), targets, kinds, seed, observer)?;
+        let taught = half(1 - parity).into_iter();
+        let taught: Vec<(usize, u32)> = taught
+            .filter_map(|row| Some((row, targets[row]?)))
+            .collect();
+        let net = train(grain, &taught, kinds, seed, observer)?;
         for rows in half(parity).chunks(BATCH) {
             observer.check()?;
             let logits = net.forward(&batch(grain, rows, |_| [0, 0])?, Mode::Eval)?;
@@ -99,8 +106,7 @@ pub(super) fn cross_fitted(
 
 fn train(
     grain: &Grain<'_>,
-    rows: &[usize],
-    labels: &[u32],
+    rows: &[(usize, u32)],
     classes: usize,
     seed: Seed,
     observer: &dyn Observer,
@@ -119,8 +125,7 @@ fn train(
         &mut Adam::new(&net.params, CLIP_NORM).weight_decay(DECAY),
         |clock| SCHEDULE.rate(RATE, clock.step, clock.steps),
         |clock, chosen, mode| {
-            let rows: Vec<usize> = chosen.iter().map(|&at| rows[at]).collect();
-            let labels: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
+            let (rows, labels): (Vec<usize>, Vec<u32>) = chosen.iter().map(|&at| rows[at]).unzip();
             let rng = &mut seed.stream("net.shift", clock.step as u64);
             let mut draw = || rng.random_range(0..=reach);
             let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
@@ -164,23 +169,18 @@ fn batch(
 /// Three convolutions that halve the sides, a mean over places, and a linear layer.
 struct Net {
     params: Params,
-    layers: Vec<(Conv2d, BatchNorm)>,
+    layers: Vec<Unit>,
     fc: Linear,
 }
 
 impl Net {
     fn new(classes: usize, seed: Seed) -> Result<Self> {
         let mut params = Params::new(seed);
-        let halve = Conv {
-            kernel: 3,
-            stride: 2,
-            padding: 1,
-        };
         let (mut layers, mut from) = (Vec::new(), 3);
         for (index, to) in WIDTHS.into_iter().enumerate() {
-            let name = |part: &str| format!("{part}{}", index + 1);
-            let conv = Conv2d::new(&mut params, &name("conv"), (from, to), halve, false)?;
-            layers.push((conv, BatchNorm::new(&mut params, &name("bn"), to, true)?));
+            let names = ["conv", "bn"].map(|part| format!("{part}{}", index + 1));
+            let names = [names[0].as_str(), names[1].as_str()];
+            layers.push(Unit::new(&mut params, names, (from, to), conv(3, 2), true)?);
             from = to;
         }
         let fc = Linear::new(&mut params, "fc", (from, classes))?;
@@ -189,8 +189,8 @@ impl Net {
 
     fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = x.clone();
-        for (conv, norm) in &self.layers {
-            h = norm.forward(&conv.forward(&h, mode)?, mode)?;
+        for unit in &self.layers {
+            h = unit.forward(&h, mode)?;
         }
         self.fc.forward(&global_average_pool(mode, &h)?, mode)
     }

@@ -8,10 +8,10 @@
 use super::discriminant::Profile;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{Gap, Group, SEARCHED, stands_apart, told};
+use super::group::{Gap, Group, SEARCHED, stands_apart};
 use super::linalg::Rows;
 use super::net::cross_fitted;
-use crate::mixture::Anchor;
+use crate::mixture::{Anchor, Mixture};
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
 use crate::stats::moments;
@@ -29,8 +29,13 @@ const SHARP: Gap = Gap {
 /// of the rest: where the first group holds the strongest rows alone, as it does of weak adversarial noise, the first network
 /// leaves many rows in doubt. Clean photographs, split in two at will, stay below.
 const TEACHES: f64 = 5.0;
+/// Natural rows are taken to be more alike than usual where that leaves so much less in doubt: half as much of LSP, nine tenths and
+/// more of NTGA, beside which loud natural rows have a slope.
+const CLEARER: f64 = 0.75;
 /// Another training is not worth its time where the last one has moved a smaller share of the rows from side to side.
 const SETTLED: f64 = 1e-3;
+/// Rows that carry with this probability teach what carrying is: a few wrong ones are outvoted, many are learnt.
+const SURE: f64 = 0.99;
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
 
@@ -49,27 +54,32 @@ pub(super) fn sharpened(
     let mut teacher = group.members.clone();
     let mut separation = TEACHES;
     for round in 0..ROUNDS {
-        let inside: Vec<u32> = teacher.iter().map(|&p| u32::from(p > 0.5)).collect();
-        let count: usize = inside.iter().map(|&kind| kind as usize).sum();
-        if count.min(inside.len() - count) < LEAST {
+        let kinds = sides(&teacher);
+        let count = |kind| kinds.iter().filter(|k| **k == Some(kind)).count();
+        if count(0).min(count(1)) < LEAST {
             break;
         }
-        let mut answers = vec![0.0; inside.len()];
+        let mut answers = vec![0.0; kinds.len()];
         let seed = seed.derive("sharpen", round);
-        cross_fitted(grain, &inside, 2, folds, seed, observer, |row, logits| {
+        cross_fitted(grain, &kinds, 2, folds, seed, observer, |row, logits| {
             answers[row] = margin(logits, 1);
         })?;
         let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
-        let told = |anchor| told(&profile, &teacher, anchor, labels, folds.classes);
-        let mut refined = told(Anchor::FAR)?;
-        if refined.1.separation() < TEACHES && 2 * count > inside.len() {
-            // The two sides lie nearer than that looks for.
-            refined = told(Anchor::NEAR)?;
-        }
+        let scores = profile.scores(&teacher)?;
+        let told = |anchor| {
+            let mixture = Mixture::fit_from(&teacher, &scores, labels, folds.classes, anchor);
+            let members = mixture.posteriors(&scores, labels);
+            (Group::new(scores.clone(), members), mixture)
+        };
+        let mut refined = told(Anchor::FAR);
         if refined.1.separation() < separation {
             break;
         }
         separation = refined.1.separation();
+        let alike = told(Anchor::ALIKE);
+        if alike.0.doubt < CLEARER * refined.0.doubt {
+            refined = alike;
+        }
         let settled = refined.0.moved_from(&teacher) < SETTLED * teacher.len() as f64;
         teacher.clone_from(&refined.0.members);
         sharp = stands_apart(refined, &SHARP, labels, folds.classes).or(sharp);
@@ -80,8 +90,37 @@ pub(super) fn sharpened(
     Ok(sharp)
 }
 
+/// On which side each row is, 1 for those that carry; of these the sure ones alone, unless most rows carry: then it is the natural ones
+/// that are few, and the loud among them are never sure.
+fn sides(carries: &[f64]) -> Vec<Option<u32>> {
+    let inside = carries.iter().filter(|p| **p > 0.5).count();
+    let least = if 2 * inside > carries.len() {
+        0.5
+    } else {
+        SURE
+    };
+    let side = |&p: &f64| (p > least).then_some(1).or((p <= 0.5).then_some(0));
+    carries.iter().map(side).collect()
+}
+
 fn standard(values: &[f64]) -> Vec<f32> {
     let (mean, deviation) = moments(values);
     let scale = deviation.max(1e-9).recip();
     values.iter().map(|v| ((v - mean) * scale) as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_rows_teach_where_they_are_sure() {
+        let few = [0.999, 0.8, 0.3, 0.0, 0.0, 0.0];
+        let (carries, natural) = (Some(1), Some(0));
+        let sure = [carries, None, natural, natural, natural, natural];
+        assert_eq!(sides(&few), sure);
+        let most = [0.999, 0.8, 0.8, 0.8, 0.3, 0.0];
+        let all = [carries, carries, carries, carries, natural, natural];
+        assert_eq!(sides(&most), all);
+    }
 }

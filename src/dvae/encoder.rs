@@ -6,34 +6,16 @@ use candle_core::Tensor;
 use super::DvaeConfig;
 use crate::Result;
 use crate::nn::Mode;
-use crate::nn::layers::{BatchNorm, Conv2d};
+use crate::nn::layers::Conv2d;
 use crate::nn::ops::{Conv, add_relu};
 use crate::nn::params::Params;
+use crate::nn::unit::{Unit, conv};
 
-pub(super) const POINTWISE: Conv = Conv {
-    kernel: 1,
-    stride: 1,
-    padding: 0,
-};
-const SAME: Conv = Conv {
-    kernel: 3,
-    stride: 1,
-    padding: 1,
-};
-const HALVE: Conv = Conv {
-    kernel: 3,
-    stride: 2,
-    padding: 1,
-};
-const HALVE_POINTWISE: Conv = Conv {
-    kernel: 1,
-    stride: 2,
-    padding: 0,
-};
+pub(super) const POINTWISE: Conv = conv(1, 1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Encoder {
-    stem: (Conv2d, BatchNorm),
+    stem: Unit,
     blocks: Vec<Block>,
     mean: Conv2d,
     log_variance: Conv2d,
@@ -42,12 +24,11 @@ pub(super) struct Encoder {
 impl Encoder {
     pub(super) fn new(params: &mut Params, config: &DvaeConfig) -> Result<Self> {
         let [full, half] = config.widths;
-        let conv = Conv2d::new(params, "conv1", (3, full), SAME, false)?;
-        let stem = (conv, BatchNorm::new(params, "bn1", full, true)?);
+        let stem = Unit::new(params, ["conv1", "bn1"], (3, full), conv(3, 1), true)?;
         let mut blocks = (0..config.blocks)
-            .map(|index| Block::new(params, &format!("layer1.{index}"), (full, full), SAME))
+            .map(|index| Block::new(params, &format!("layer1.{index}"), (full, full), 1))
             .collect::<Result<Vec<_>>>()?;
-        blocks.push(Block::new(params, "layer2", (full, half), HALVE)?);
+        blocks.push(Block::new(params, "layer2", (full, half), 2)?);
         let shape = (half, config.latent);
         Ok(Self {
             stem,
@@ -59,8 +40,7 @@ impl Encoder {
 
     /// `[b, h, w, 3]` to mean and log variance, `[b, h/2, w/2, latent]` each.
     pub(super) fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<(Tensor, Tensor)> {
-        let (conv, norm) = &self.stem;
-        let mut h = norm.forward(&conv.forward(x, mode)?, mode)?;
+        let mut h = self.stem.forward(x, mode)?;
         for block in &self.blocks {
             h = block.forward(&h, mode)?;
         }
@@ -74,45 +54,40 @@ impl Encoder {
 /// Two convolutions around a shortcut, which is a convolution itself where the shape changes.
 #[derive(Clone, Debug)]
 struct Block {
-    inner: [(Conv2d, BatchNorm); 2],
-    shortcut: Option<(Conv2d, BatchNorm)>,
+    inner: [Unit; 2],
+    shortcut: Option<Unit>,
 }
 
 impl Block {
-    fn new(params: &mut Params, name: &str, (ci, co): (usize, usize), first: Conv) -> Result<Self> {
-        let conv1 = Conv2d::new(params, &format!("{name}.conv1"), (ci, co), first, false)?;
-        let bn1 = BatchNorm::new(params, &format!("{name}.bn1"), co, true)?;
-        let conv2 = Conv2d::new(params, &format!("{name}.conv2"), (co, co), SAME, false)?;
-        let bn2 = BatchNorm::new(params, &format!("{name}.bn2"), co, false)?;
-        let shortcut = if first.stride == 1 && ci == co {
-            None
-        } else {
-            let name = format!("{name}.shortcut");
-            let conv = Conv2d::new(
-                params,
-                &format!("{name}.0"),
-                (ci, co),
-                HALVE_POINTWISE,
-                false,
-            )?;
-            Some((
-                conv,
-                BatchNorm::new(params, &format!("{name}.1"), co, false)?,
-            ))
+    fn new(
+        params: &mut Params,
+        name: &str,
+        (ci, co): (usize, usize),
+        stride: usize,
+    ) -> Result<Self> {
+        let mut unit = |[conv_name, norm_name]: [&str; 2], shape, conv, relu| {
+            let names = [conv_name, norm_name].map(|part| format!("{name}.{part}"));
+            Unit::new(params, [&names[0], &names[1]], shape, conv, relu)
         };
-        Ok(Self {
-            inner: [(conv1, bn1), (conv2, bn2)],
-            shortcut,
-        })
+        let inner = [
+            unit(["conv1", "bn1"], (ci, co), conv(3, stride), true)?,
+            unit(["conv2", "bn2"], (co, co), conv(3, 1), false)?,
+        ];
+        let names = ["shortcut.0", "shortcut.1"];
+        let shortcut = match stride == 1 && ci == co {
+            true => None,
+            false => Some(unit(names, (ci, co), conv(1, stride), false)?),
+        };
+        Ok(Self { inner, shortcut })
     }
 
     fn forward(&self, x: &Tensor, mode: Mode<'_>) -> Result<Tensor> {
         let mut h = x.clone();
-        for (conv, norm) in &self.inner {
-            h = norm.forward(&conv.forward(&h, mode)?, mode)?;
+        for unit in &self.inner {
+            h = unit.forward(&h, mode)?;
         }
         let skip = match &self.shortcut {
-            Some((conv, norm)) => norm.forward(&conv.forward(x, mode)?, mode)?,
+            Some(unit) => unit.forward(x, mode)?,
             None => x.clone(),
         };
         Ok(add_relu(mode, &h, &skip)?)

@@ -9,7 +9,7 @@ use super::params::Params;
 use crate::Result;
 
 /// A convolution without bias and the batch norm behind it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Unit(Conv2d, BatchNorm);
 
 impl Unit {
