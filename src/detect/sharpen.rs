@@ -34,7 +34,7 @@ const TEACHES: f64 = 5.0;
 const CLEARER: f64 = 0.75;
 /// Another training is not worth its time where the last one has moved a smaller share of the rows from side to side.
 const SETTLED: f64 = 1e-3;
-/// Rows that carry with this probability teach what carrying is: a few wrong ones are outvoted, many are learnt.
+/// Of the smaller side, rows teach that are on it with this probability: a few wrong ones are outvoted, many are learnt.
 const SURE: f64 = 0.99;
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
@@ -90,16 +90,14 @@ pub(super) fn sharpened(
     Ok(sharp)
 }
 
-/// On which side each row is, 1 for those that carry; of these the sure ones alone, unless most rows carry: then it is the natural ones
-/// that are few, and the loud among them are never sure.
+/// On which side each row is, 1 for those that carry; of the smaller side the sure rows alone.
 fn sides(carries: &[f64]) -> Vec<Option<u32>> {
     let inside = carries.iter().filter(|p| **p > 0.5).count();
-    let least = if 2 * inside > carries.len() {
-        0.5
-    } else {
-        SURE
+    let (least, most) = match 2 * inside <= carries.len() {
+        true => (SURE, 0.5),
+        false => (0.5, 1.0 - SURE),
     };
-    let side = |&p: &f64| (p > least).then_some(1).or((p <= 0.5).then_some(0));
+    let side = |&p: &f64| (p > least).then_some(1).or((p <= most).then_some(0));
     carries.iter().map(side).collect()
 }
 
@@ -119,8 +117,8 @@ mod tests {
         let (carries, natural) = (Some(1), Some(0));
         let sure = [carries, None, natural, natural, natural, natural];
         assert_eq!(sides(&few), sure);
-        let most = [0.999, 0.8, 0.8, 0.8, 0.3, 0.0];
-        let all = [carries, carries, carries, carries, natural, natural];
-        assert_eq!(sides(&most), all);
+        let mirrored = sides(&few.map(|p| 1.0 - p)).into_iter();
+        let mirrored = mirrored.map(|side| side.map(|k| 1 - k));
+        assert_eq!(mirrored.collect::<Vec<_>>(), sure);
     }
 }
