@@ -59,7 +59,10 @@ impl Ties<'_> {
                 return Ok(true);
             }
         }
-        Ok(self.taught(rows, observer)? || self.small(rows, others, observer)?)
+        let Some(faint) = self.faint(rows, observer)? else {
+            return Ok(false);
+        };
+        Ok(self.is_taught(rows, &faint, observer)? || self.small(rows, faint, others, observer)?)
     }
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.
@@ -83,33 +86,54 @@ impl Ties<'_> {
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
     /// visible one.
     pub(super) fn taught(&self, rows: &[usize], observer: &dyn Observer) -> Result<bool> {
-        if rows.len() < LEAST_TO_TEACH {
-            return Ok(false);
+        match self.faint(rows, observer)? {
+            Some(faint) => self.is_taught(rows, &faint, observer),
+            None => Ok(false),
         }
-        let evidence = |grain| self.evidence(grain, rows, observer);
-        let (faint, seen) = (evidence(self.grain)?, evidence(self.eye.grain)?);
+    }
+
+    fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
+        let seen = self.evidence(self.eye.grain, rows, observer)?;
         // Against nothing as well: evidence below zero in the visible part must not speak for the faint one.
         Ok([0.0, BEYOND]
             .iter()
-            .all(|times| is_beyond(&faint, &seen, *times)))
+            .all(|times| is_beyond(faint, &seen, *times)))
     }
 
     /// Whether `rows` teach a network their labels by something small, better than as many of the `others` do. Coarse
     /// perturbations, as of robust error-minimising noise, lie in both bands, which [`Ties::taught`] compares; what they all are
-    /// is small.
-    fn small(&self, rows: &[usize], others: &[usize], observer: &dyn Observer) -> Result<bool> {
+    /// is small. `faint` is what they teach all together.
+    fn small(
+        &self,
+        rows: &[usize],
+        faint: Vec<f64>,
+        others: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
         let count = rows.len().min(others.len());
         if count < LEAST_TO_COMPARE {
             return Ok(false);
         }
+        let fewer = count < rows.len();
         let [rows, others] = [rows, others].map(|rows| spread(rows, count));
-        let faint = self.evidence(self.grain, &rows, observer)?;
+        let faint = match fewer {
+            true => self.evidence(self.grain, &rows, observer)?,
+            false => faint,
+        };
         let usual = self.evidence(self.grain, &others, observer)?;
         if !is_above(&faint, &usual, EASIER) {
             return Ok(false);
         }
         let large = self.evidence(self.eye.steady, &rows, observer)?;
         Ok(is_beyond(&faint, &large, BEYOND_LARGE))
+    }
+
+    /// What a network finds of the labels of `rows` in their faint part; `None` if they are too few to teach it.
+    fn faint(&self, rows: &[usize], observer: &dyn Observer) -> Result<Option<Vec<f64>>> {
+        let enough = rows.len() >= LEAST_TO_TEACH;
+        enough
+            .then(|| self.evidence(self.grain, rows, observer))
+            .transpose()
     }
 
     /// What a network that sees `rows` alone finds of their labels in `grain`.
@@ -226,8 +250,10 @@ mod tests {
 
     #[test]
     fn what_is_small_links_rows_that_teach_more_than_the_rest() {
-        let small =
-            |ties: &Ties<'_>, rows: &[usize], others: &[usize]| ties.small(rows, others, &Silent);
+        let small = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
+            let faint = ties.faint(rows, &Silent)?.unwrap_or_default();
+            ties.small(rows, faint, others, &Silent)
+        };
         assert!(found(Stripes::OfClass, small));
         assert!(!found(Stripes::Drawn, small));
         assert!(
