@@ -60,6 +60,16 @@ impl Found {
         known.map(|known| known.clone_from(group)).is_some()
     }
 
+    /// Beside what is linked, other rows that stand apart are not poison, unless they are of one class: that is its part of the
+    /// poison, in too few rows to show a link by.
+    fn settle(&mut self, labels: &[u32], classes: usize) {
+        if !self.linked.is_empty() {
+            let others = self.unlinked.drain(..);
+            let parts = others.filter(|group| group.is_of_one_class(labels, classes));
+            self.linked.extend(parts);
+        }
+    }
+
     /// Numbers of the rows that are in no linked group.
     fn rest(&self, rows: usize) -> Vec<usize> {
         match Group::union(&self.linked) {
@@ -92,6 +102,7 @@ impl Search<'_> {
             let quiet = self.beside_the_quiet(&profiles, observer)?;
             found.linked.extend(quiet);
         }
+        found.settle(labels, classes);
         if let Some(all) = Group::union(&found.linked) {
             let ([few, _], faint, folds) = (self.features, self.grain, self.folds);
             let sharp = sharpened(&all, few, faint, labels, folds, self.seed, observer)?;
@@ -133,8 +144,6 @@ impl Search<'_> {
             others.retain(|&i| group.members[i] <= 0.5);
             match self.ties().hold(&inside, &others, observer)? {
                 true => found.linked.push(group),
-                // Beside what was found, most of the others are what the rest is like, and do not stand apart from it.
-                false if !found.linked.is_empty() && inside.len() > others.len() => {}
                 false => found.unlinked.push(group),
             }
         }

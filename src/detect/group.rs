@@ -41,6 +41,8 @@ const ALIKE: f64 = 0.95;
 const SAME: f64 = 0.8;
 /// A class of which a larger share is in the group has no rest to differ from: what sets it apart may be honest content.
 const WHOLE: f64 = 0.97;
+/// Share of a group's rows that makes it one of a class.
+const ONE_CLASS: f64 = 0.9;
 
 /// Between a group and the rest.
 pub(super) struct Gap {
@@ -111,6 +113,15 @@ impl Group {
     /// Whether it is of the rows of the `known` group, with fewer in doubt.
     pub(super) fn is_surer_of(&self, known: &Self) -> bool {
         self.doubt < known.doubt && shared(self, known) >= SAME
+    }
+
+    /// Whether nearly all of its rows are of one class.
+    pub(super) fn is_of_one_class(&self, labels: &[u32], classes: usize) -> bool {
+        let inside = self.sides().0;
+        let mut counts = vec![0; classes];
+        inside.iter().for_each(|&i| counts[labels[i] as usize] += 1);
+        let most = counts.into_iter().max().unwrap_or(0);
+        most as f64 >= ONE_CLASS * inside.len() as f64
     }
 
     /// All rows that are in one of the `groups`; `None` if there are none.
@@ -342,6 +353,16 @@ mod tests {
         let group = Group::new(vec![-1.0, 7.0], vec![0.0, 1.0]).spread(&[2, 4], 6);
         assert_eq!(group.sides().0, [4]);
         assert_eq!(group.scores, [-1.0, -1.0, -1.0, -1.0, 7.0, -1.0]);
+    }
+
+    #[test]
+    fn nearly_all_rows_of_one_class_make_a_group_of_it() {
+        let group = |of_class: usize| {
+            let members = (0..20).map(|i| f64::from(u8::from(i < 10)));
+            let labels: Vec<u32> = (0..20).map(|i| u32::from(i >= of_class)).collect();
+            Group::new(vec![0.0; 20], members.collect()).is_of_one_class(&labels, 2)
+        };
+        assert!(group(9) && group(1) && !group(7));
     }
 
     #[test]
