@@ -211,3 +211,30 @@ impl Search<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn beside_what_is_linked_only_rows_of_one_class_count() {
+        let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
+        let group = |inside: fn(usize) -> bool| Group {
+            scores: vec![0.0; 40],
+            members: (0..40).map(|i| f64::from(u8::from(inside(i)))).collect(),
+            doubt: 0.0,
+        };
+        let of_both = || group(|i| i < 10);
+        let of_one = || group(|i| i < 20 && i % 2 == 1);
+        let settled = |linked: Vec<Group>| {
+            let unlinked = vec![of_both(), of_one()];
+            let mut found = Found { linked, unlinked };
+            found.settle(&labels, 2);
+            (found.linked, found.unlinked)
+        };
+        let poison = group(|i| i >= 20);
+        let alone = settled(vec![poison.clone()]);
+        assert_eq!(alone, (vec![poison, of_one()], vec![]));
+        assert_eq!(settled(vec![]), (vec![], vec![of_both(), of_one()]));
+    }
+}

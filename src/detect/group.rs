@@ -64,7 +64,7 @@ pub struct Group {
 }
 
 impl Group {
-    pub(super) fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
+    fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
         let open: f64 = members.iter().map(|p| p * (1.0 - p)).sum();
         let total: f64 = members.iter().sum();
         Self {
@@ -218,9 +218,7 @@ pub(super) fn by_evidence(evident: &Evident<'_>, labels: &[u32], classes: usize)
     };
     let scores = &evident.view.scores;
     let mixture = Mixture::fit(scores, labels, classes, anchor);
-    let members = mixture.posteriors(scores, labels);
-    let group = Group::new(scores.clone(), members);
-    stands_apart((group, mixture), gap, labels, classes)
+    stands_apart(told(scores.clone(), mixture, labels), gap, labels, classes)
 }
 
 /// The share that two groups have in common of all their rows.
@@ -241,7 +239,9 @@ fn refine(
 ) -> Result<(Group, Mixture)> {
     let mut rounds = ROUNDS;
     loop {
-        let (group, mixture) = told(profile, &carries, anchor, labels, classes)?;
+        let scores = profile.scores(&carries)?;
+        let mixture = Mixture::fit(&scores, labels, classes, anchor);
+        let (group, mixture) = told(scores, mixture, labels);
         rounds -= 1;
         if rounds == 0 || group.moved_from(&carries) < SETTLED {
             return Ok((group, mixture));
@@ -250,18 +250,10 @@ fn refine(
     }
 }
 
-/// The rows that a discriminant of those that carry says do carry.
-fn told(
-    profile: &Profile,
-    carries: &[f64],
-    anchor: Anchor,
-    labels: &[u32],
-    classes: usize,
-) -> Result<(Group, Mixture)> {
-    let scores = profile.scores(carries)?;
-    let mixture = Mixture::fit(&scores, labels, classes, anchor);
+/// The rows that a `mixture` of their scores says do carry, and the mixture.
+pub(super) fn told(scores: Vec<f64>, mixture: Mixture, labels: &[u32]) -> (Group, Mixture) {
     let members = mixture.posteriors(&scores, labels);
-    Ok((Group::new(scores, members), mixture))
+    (Group::new(scores, members), mixture)
 }
 
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.

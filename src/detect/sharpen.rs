@@ -8,7 +8,7 @@
 use super::discriminant::Profile;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{Gap, Group, SEARCHED, stands_apart};
+use super::group::{Gap, Group, SEARCHED, stands_apart, told};
 use super::linalg::Rows;
 use super::net::cross_fitted;
 use crate::mixture::{Anchor, Mixture};
@@ -66,17 +66,16 @@ pub(super) fn sharpened(
         })?;
         let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
         let scores = profile.scores(&teacher)?;
-        let told = |anchor| {
+        let by = |anchor| {
             let mixture = Mixture::fit_from(&teacher, &scores, labels, folds.classes, anchor);
-            let members = mixture.posteriors(&scores, labels);
-            (Group::new(scores.clone(), members), mixture)
+            told(scores.clone(), mixture, labels)
         };
-        let mut refined = told(Anchor::FAR);
+        let mut refined = by(Anchor::FAR);
         if refined.1.separation() < separation {
             break;
         }
         separation = refined.1.separation();
-        let alike = told(Anchor::ALIKE);
+        let alike = by(Anchor::ALIKE);
         if alike.0.doubt < CLEARER * refined.0.doubt {
             refined = alike;
         }
