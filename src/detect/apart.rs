@@ -103,6 +103,7 @@ impl Search<'_> {
             found.linked.extend(quiet);
         }
         found.settle(labels, classes);
+        found.unlinked.retain(|group| group.stands_out(self.loud));
         if let Some(all) = Group::union(&found.linked) {
             let ([few, _], faint, folds) = (self.features, self.grain, self.folds);
             let sharp = sharpened(&all, few, faint, labels, folds, self.seed, observer)?;

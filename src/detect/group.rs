@@ -124,6 +124,19 @@ impl Group {
         most as f64 >= ONE_CLASS * inside.len() as f64
     }
 
+    /// Whether its rows have on the mean more of one of the `traces` than the others. A perturbation is added to a picture; rows
+    /// that have less of everything, as grey ones have among coloured, are of another source.
+    pub(super) fn stands_out(&self, traces: &[&View]) -> bool {
+        let (inside, outside) = self.sides();
+        traces.iter().any(|trace| {
+            let mean = |rows: &[usize]| {
+                let sum: f64 = rows.iter().map(|&i| trace.scores[i]).sum();
+                sum / rows.len().max(1) as f64
+            };
+            mean(&inside) > mean(&outside)
+        })
+    }
+
     /// All rows that are in one of the `groups`; `None` if there are none.
     pub(super) fn union(groups: &[Self]) -> Option<Self> {
         let most = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a.max(*b)).collect();
@@ -345,6 +358,20 @@ mod tests {
         let group = Group::new(vec![-1.0, 7.0], vec![0.0, 1.0]).spread(&[2, 4], 6);
         assert_eq!(group.sides().0, [4]);
         assert_eq!(group.scores, [-1.0, -1.0, -1.0, -1.0, 7.0, -1.0]);
+    }
+
+    #[test]
+    fn rows_that_have_less_of_every_trace_do_not_stand_out() {
+        let trace = |inside: f64| View {
+            name: "trace",
+            scores: (0..20).map(|i| if i < 5 { inside } else { 0.0 }).collect(),
+            null: Vec::new(),
+        };
+        let members = (0..20).map(|i| f64::from(u8::from(i < 5)));
+        let group = Group::new(vec![0.0; 20], members.collect());
+        let [less, more] = [-1.0, 1.0].map(trace);
+        assert!(group.stands_out(&[&less, &more]));
+        assert!(!group.stands_out(&[&less, &less]));
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn a_clean_drop_ends_with_0() {
 }
 
 #[test]
-fn a_poisoned_drop_ends_with_1_unless_tolerated() {
+fn a_poisoned_drop_ends_with_1() {
     let home = tempfile::tempdir().unwrap();
     poisoned_drop(home.path());
     let scan = [
@@ -52,12 +52,7 @@ fn a_poisoned_drop_ends_with_1_unless_tolerated() {
         "poisoned/truth.csv",
         "--json",
     ];
-    let (stderr, stdout) = ends(
-        ue_audit(home.path())
-            .args(scan)
-            .args(["--out", "out", "--save-model", "m.safetensors"]),
-        1,
-    );
+    let (stderr, stdout) = ends(ue_audit(home.path()).args(scan).args(["--out", "out"]), 1);
     assert!(stderr.contains("exit 1: the drop is poisoned"), "{stderr}");
     let report = last_line_as_json(&stdout);
     // 150 rows a class are few: most flags are right, and more than half of the poison has one.
@@ -72,15 +67,6 @@ fn a_poisoned_drop_ends_with_1_unless_tolerated() {
         results(home.path(), "out")["timings"]["file"],
         "timings.json"
     );
-    let tolerant = [
-        "--fail-on",
-        "none",
-        "--model",
-        "m.safetensors",
-        "--out",
-        "out2",
-    ];
-    ends(ue_audit(home.path()).args(scan).args(tolerant), 0);
 }
 
 #[test]
@@ -105,16 +91,19 @@ fn too_many_unreadable_rows_end_with_4() {
         )
         .unwrap();
     }
-    ends(
-        ue_audit(home.path()).args(["scan", "data", "--out", "out"]),
-        4,
-    );
-    let lenient = ["scan", "data", "--out", "out2", "--max-unreadable", "5%"];
-    ends(ue_audit(home.path()).args(lenient), 0);
+    let scan = |more: &[&str], exit| {
+        ends(
+            ue_audit(home.path()).args(["scan", "data"]).args(more),
+            exit,
+        )
+    };
+    scan(&["--out", "out", "--save-model", "m.safetensors"], 4);
+    let lenient = ["--max-unreadable", "5%", "--model", "m.safetensors"];
+    scan(&[&lenient[..], &["--out", "out2"]].concat(), 0);
 }
 
 #[test]
-fn an_audit_is_the_same_bytes_at_any_thread_count() {
+fn threads_change_nothing_and_tolerance_the_ending_alone() {
     let home = tempfile::tempdir().unwrap();
     clean_drop(home.path());
     // Small pictures are quick; strong poison takes the audit through all that it does where something is found.
@@ -127,21 +116,20 @@ fn an_audit_is_the_same_bytes_at_any_thread_count() {
             .args(["--out", "poisoned"]),
         0,
     );
-    for threads in ["1", "2"] {
+    for (threads, fail_on, exit) in [("1", "medium", 1), ("2", "none", 0)] {
         let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("ue-audit"));
         command.current_dir(home.path());
-        ends(
-            command.args(["scan", "poisoned", "--threads", threads, "--out", threads]),
-            1,
-        );
+        let scan = ["scan", "poisoned", "--threads", threads, "--out", threads];
+        ends(command.args(scan).args(["--fail-on", fail_on]), exit);
     }
-    for name in [
-        "results.json",
-        "samples.csv",
-        "classes.csv",
-        "sheet.png",
-        "shortcuts.png",
-    ] {
+    let found = |out: &str| {
+        let mut results = results(home.path(), out);
+        results["gate"].take();
+        results["settings"]["fail-on"].take();
+        results
+    };
+    assert_eq!(found("1"), found("2"));
+    for name in ["samples.csv", "classes.csv", "sheet.png", "shortcuts.png"] {
         let bytes = |out: &str| fs::read(home.path().join(out).join(name)).unwrap();
         assert_eq!(bytes("1"), bytes("2"), "{name}");
     }
@@ -186,7 +174,7 @@ fn an_audit_is_the_same_bytes_at_any_thread_count() {
 fn the_demo_ends_with_0_whatever_it_finds() {
     let home = tempfile::tempdir().unwrap();
     let (_, stdout) = ends(
-        ue_audit(home.path()).args(["demo", "--rows", "3000", "--out", "out"]),
+        ue_audit(home.path()).args(["demo", "--rows", "1500", "--out", "out"]),
         0,
     );
     assert!(stdout.contains("F1"), "{stdout}");
