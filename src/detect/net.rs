@@ -179,7 +179,6 @@ impl Net {
         let (mut layers, mut from) = (Vec::new(), 3);
         for (index, to) in WIDTHS.into_iter().enumerate() {
             let names = ["conv", "bn"].map(|part| format!("{part}{}", index + 1));
-            let names = [names[0].as_str(), names[1].as_str()];
             layers.push(Unit::new(&mut params, names, (from, to), conv(3, 2), true)?);
             from = to;
         }

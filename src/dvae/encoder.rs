@@ -65,9 +65,9 @@ impl Block {
         (ci, co): (usize, usize),
         stride: usize,
     ) -> Result<Self> {
-        let mut unit = |[conv_name, norm_name]: [&str; 2], shape, conv, relu| {
-            let names = [conv_name, norm_name].map(|part| format!("{name}.{part}"));
-            Unit::new(params, [&names[0], &names[1]], shape, conv, relu)
+        let mut unit = |parts: [&str; 2], shape, conv, relu| {
+            let names = parts.map(|part| format!("{name}.{part}"));
+            Unit::new(params, names, shape, conv, relu)
         };
         let inner = [
             unit(["conv1", "bn1"], (ci, co), conv(3, stride), true)?,

@@ -15,15 +15,15 @@ pub(crate) struct Unit(Conv2d, BatchNorm);
 impl Unit {
     pub(crate) fn new(
         params: &mut Params,
-        [conv_name, norm_name]: [&str; 2],
+        [conv_name, norm_name]: [impl AsRef<str>; 2],
         shape: (usize, usize),
         conv: Conv,
         relu: bool,
     ) -> Result<Self> {
         let norm_of = shape.1;
         Ok(Self(
-            Conv2d::new(params, conv_name, shape, conv, false)?,
-            BatchNorm::new(params, norm_name, norm_of, relu)?,
+            Conv2d::new(params, conv_name.as_ref(), shape, conv, false)?,
+            BatchNorm::new(params, norm_name.as_ref(), norm_of, relu)?,
         ))
     }
 
