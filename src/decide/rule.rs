@@ -41,14 +41,21 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
         return decision;
     }
     let counts = count(labels, classes, |_| true);
-    let scores = scores(evidence, labels.len());
-    if scores.iter().any(|score| !score.is_finite()) {
+    let unsure = scores(evidence, &evidence.unlinked, labels.len());
+    if unsure.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
-        return nothing_found(Verdict::Inconclusive, reason, &counts, &scores, 1.0);
+        return nothing_found(Verdict::Inconclusive, reason, &counts, &unsure, 1.0);
     }
     let poison = poison(evidence, labels);
-    let odd = members(&evidence.unlinked, labels.len());
     let named = verdict(&poison, labels, &counts);
+    // Beside what is named, rows that merely stand apart are left alone: something always does, such as pictures with an
+    // empty background.
+    let odd: &[Group] = match named.0 {
+        Verdict::Clean => &evidence.unlinked,
+        _ => &[],
+    };
+    let scores = scores(evidence, odd, labels.len());
+    let odd = members(odd, labels.len());
     let (verdict, class_verdicts) = beside(named, verdict(&odd, labels, &counts));
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
@@ -124,9 +131,9 @@ fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
     (classes.iter().copied().fold(drop, worse), classes)
 }
 
-/// How far each row stands out, by whatever it stands out most.
-fn scores(evidence: &Evidence, rows: usize) -> Vec<f64> {
-    let groups = evidence.linked.iter().chain(&evidence.unlinked);
+/// How far each row stands out, by whatever it stands out most: what is linked to the classes, and the `odd` groups.
+fn scores(evidence: &Evidence, odd: &[Group], rows: usize) -> Vec<f64> {
+    let groups = evidence.linked.iter().chain(odd);
     let groups = groups.map(|group| &group.scores);
     let all: Vec<&Vec<f64>> = groups
         .chain(evidence.wholes.iter().map(|whole| &whole.scores))
@@ -332,6 +339,15 @@ mod tests {
             "{}",
             decision.reason
         );
+    }
+
+    #[test]
+    fn beside_what_is_named_rows_that_merely_stand_apart_are_left_alone() {
+        let poison = || vec![group(|i| i % 10 == 0)];
+        let odd = vec![group(|i| i % 5 == 1)];
+        assert_eq!(decided(poison(), odd.clone()), decided(poison(), vec![]));
+        let too_few = vec![group(|i| i < 8)];
+        assert_eq!(decided(too_few, odd).verdict, Verdict::Suspect);
     }
 
     #[test]

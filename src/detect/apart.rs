@@ -60,12 +60,12 @@ impl Found {
         known.map(|known| known.clone_from(group)).is_some()
     }
 
-    /// Beside what is linked, other rows that stand apart are not poison, unless they are of one class: that is its part of the
-    /// poison, in too few rows to show a link by.
+    /// Beside what is linked, other rows that stand apart are a part of it if they are of one class: in too few rows to show a
+    /// link by.
     fn settle(&mut self, labels: &[u32], classes: usize) {
         if !self.linked.is_empty() {
-            let others = self.unlinked.drain(..);
-            let parts = others.filter(|group| group.is_of_one_class(labels, classes));
+            let of_one = |group: &mut Group| group.is_of_one_class(labels, classes);
+            let parts = self.unlinked.extract_if(.., of_one);
             self.linked.extend(parts);
         }
     }
@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beside_what_is_linked_only_rows_of_one_class_count() {
+    fn beside_what_is_linked_rows_of_one_class_are_a_part_of_it() {
         let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
         let group = |inside: fn(usize) -> bool| Group {
             scores: vec![0.0; 40],
@@ -235,7 +235,7 @@ mod tests {
         };
         let poison = group(|i| i >= 20);
         let alone = settled(vec![poison.clone()]);
-        assert_eq!(alone, (vec![poison, of_one()], vec![]));
+        assert_eq!(alone, (vec![poison, of_one()], vec![of_both()]));
         assert_eq!(settled(vec![]), (vec![], vec![of_both(), of_one()]));
     }
 }

@@ -94,10 +94,7 @@ impl Ties<'_> {
 
     fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
         let seen = self.evidence(self.eye.grain, rows, observer)?;
-        // Against nothing as well: evidence below zero in the visible part must not speak for the faint one.
-        Ok([0.0, BEYOND]
-            .iter()
-            .all(|times| is_beyond(faint, &seen, *times)))
+        Ok(is_beyond(faint, &seen, BEYOND))
     }
 
     /// Whether `rows` teach a network their labels by something small, better than as many of the `others` do. Coarse
@@ -157,12 +154,14 @@ fn spread(rows: &[usize], count: usize) -> Vec<usize> {
 }
 
 /// Whether the `faint` evidence of some rows is more than so many `times` what is `seen` of them, on the mean and by more than
-/// chance.
+/// chance. It must be more than nothing as well: what is seen may be below zero, and must not speak for the faint part then.
 fn is_beyond(faint: &[f64], seen: &[f64], times: f64) -> bool {
-    let pairs = faint.iter().zip(seen);
-    let beyond: Vec<f64> = pairs.map(|(faint, seen)| faint - times * seen).collect();
-    let (mean, deviation) = moments(&beyond);
-    mean >= SURE * deviation / (beyond.len() as f64).sqrt()
+    [0.0, times].iter().all(|times| {
+        let pairs = faint.iter().zip(seen);
+        let beyond: Vec<f64> = pairs.map(|(faint, seen)| faint - times * seen).collect();
+        let (mean, deviation) = moments(&beyond);
+        mean >= SURE * deviation / (beyond.len() as f64).sqrt()
+    })
 }
 
 /// Whether the mean of `one` is at least so many `times` that of the `other`, by more than chance.
@@ -276,5 +275,6 @@ mod tests {
             !is_beyond(&draw(1.6, 3), &draw(1.0, 5), BEYOND),
             "by chance"
         );
+        assert!(!is_beyond(&draw(0.0, 3), &draw(-5.0, 5), BEYOND), "nothing");
     }
 }

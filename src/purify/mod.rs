@@ -5,6 +5,7 @@
 
 mod bdr;
 mod gray;
+mod inference;
 mod jpeg;
 mod kept;
 mod lfu;
@@ -24,6 +25,7 @@ use crate::{Error, Result, Seed};
 
 pub use bdr::Bdr;
 pub use gray::Gray;
+pub use inference::Inference;
 pub use jpeg::Jpeg;
 pub use kept::discard;
 pub use lfu::{Lfu, Projection};
@@ -98,6 +100,8 @@ pub struct Options {
     pub rate: f64,
     /// What `dvae` does.
     pub steps: Steps,
+    /// Which latents are decoded; `None`: means at the fast preset, sampled ones at the paper's.
+    pub inference: Option<Inference>,
     /// What the convolutions of its networks multiply while they are trained.
     pub precision: Precision,
 }
@@ -108,6 +112,7 @@ impl Default for Options {
             preset: Preset::default(),
             rate: TwoStage::SECOND_RATE,
             steps: Steps::ALL,
+            inference: None,
             precision: Precision::default(),
         }
     }
@@ -139,25 +144,32 @@ impl Method {
             preset,
             rate,
             steps,
+            inference,
             precision,
         } = options;
+        let (network, usual) = match preset {
+            Preset::Fast => (DvaeConfig::fast_pictures_for(rows), Inference::Mean),
+            Preset::Paper => (DvaeConfig::paper(), Inference::Sampled),
+        };
         let network = DvaeConfig {
             precision,
-            ..match preset {
-                Preset::Fast => DvaeConfig::fast_pictures_for(rows),
-                Preset::Paper => DvaeConfig::paper(),
-            }
+            ..network
         };
+        let inference = inference.unwrap_or(usual);
         match self {
             Self::Dvae => Box::new(TwoStage {
                 rates: [TwoStage::FIRST_RATE, rate],
                 steps,
+                inference,
                 ..TwoStage::new(network)
             }),
-            Self::Vae => Box::new(Vae::new(DvaeConfig {
-                kld_limit: rate,
-                ..network
-            })),
+            Self::Vae => {
+                let network = DvaeConfig {
+                    kld_limit: rate,
+                    ..network
+                };
+                Box::new(Vae::new(network, inference))
+            }
             Self::Jpeg => Box::new(Jpeg::default()),
             Self::Gray => Box::new(Gray),
             Self::Bdr => Box::new(Bdr::default()),

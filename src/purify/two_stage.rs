@@ -1,16 +1,16 @@
 //! Two stages of the D-VAE (Algorithm 1 of the paper, as its published code runs it).
 //!
 //! A first model with a small rate limit takes most of the perturbation: x1 = x0 - p0, in bytes. A second one, fitted
-//! afresh to x1 with a larger limit, takes what is left, x2 = x1 - p1, kept in floats, and reconstructs that: x3. The
-//! latent is sampled at every inference, as there; the seed makes it the same each time. Bytes are truncated, as there.
+//! afresh to x1 with a larger limit, takes what is left, x2 = x1 - p1, kept in floats, and reconstructs that: x3. Bytes are
+//! truncated, as there. The latent is sampled at every inference there ([`Inference`]).
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::kept::fitted;
-use super::{Cure, Job, Purifier, require_stored_size, truncated};
+use super::{Cure, Inference, Job, Purifier, require_stored_size, truncated};
 use crate::data::Dataset;
-use crate::dvae::{DvaeConfig, Latent};
+use crate::dvae::DvaeConfig;
 use crate::{Error, Result};
 
 /// The method with its switches.
@@ -22,6 +22,8 @@ pub struct TwoStage {
     pub rates: [f64; 2],
     /// What is done.
     pub steps: Steps,
+    /// How both models are asked.
+    pub inference: Inference,
 }
 
 /// The parts of the method that the ablation (Table 7) takes away.
@@ -97,12 +99,13 @@ impl TwoStage {
     /// The published rate limit of the second stage on CIFAR-10.
     pub const SECOND_RATE: f64 = 3.0;
 
-    /// The whole method with the published rate limits.
+    /// The whole method as published, with networks of this size and training.
     pub fn new(network: DvaeConfig) -> Self {
         Self {
             network,
             rates: [Self::FIRST_RATE, Self::SECOND_RATE],
             steps: Steps::ALL,
+            inference: Inference::Sampled,
         }
     }
 
@@ -121,7 +124,7 @@ impl TwoStage {
         }
         let seed = job.seed.derive("purify.stage", 1);
         let model = fitted("stage-1", data, &self.stage(0), seed, job)?;
-        let latent = Latent::Sampled(job.seed.derive("purify.latent", 1));
+        let latent = self.inference.latent(job.seed, 1);
         let mut x1 = Vec::with_capacity(data.pixels().len());
         model.apply_batches(data, latent, job.observer, |batch| {
             let bytes = &data.pixels()[x1.len()..];
@@ -136,8 +139,7 @@ impl TwoStage {
     fn second(&self, data: &Dataset, job: Job<'_>) -> Result<Vec<u8>> {
         let seed = job.seed.derive("purify.stage", 2);
         let model = fitted("stage-2", data, &self.stage(1), seed, job)?;
-        let [latent, again] =
-            [2, 3].map(|index| Latent::Sampled(job.seed.derive("purify.latent", index)));
+        let [latent, again] = [2, 3].map(|index| self.inference.latent(job.seed, index));
         let labels = data.labels();
         let mut x3 = Vec::with_capacity(data.pixels().len());
         model.apply_batches(data, latent, job.observer, |batch| {
@@ -172,7 +174,7 @@ impl Purifier for TwoStage {
         json!({
             "stages": [self.stage(0), self.stage(1)],
             "steps": self.steps,
-            "latent": "sampled",
+            "latent": self.inference,
             "bytes": "truncated",
         })
     }

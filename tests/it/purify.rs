@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ue_audit::data::Dataset;
 use ue_audit::dvae::DvaeConfig;
 use ue_audit::observe::{Observer, Silent};
-use ue_audit::purify::{Cure, Job, Purifier, Steps, TwoStage, Vae, discard};
+use ue_audit::purify::{Cure, Inference, Job, Purifier, Steps, TwoStage, Vae, discard};
 use ue_audit::{Error, Seed, demo};
 
 use crate::copies::files;
@@ -92,12 +92,13 @@ fn what_is_stopped_anywhere_goes_on_to_the_same_bytes() {
 fn what_another_purification_has_kept_is_refused() {
     let data = demo::dataset(20, Seed(1));
     let home = tempfile::tempdir().unwrap();
-    let method = Vae::new(tiny());
+    let method = Vae::new(tiny(), Inference::Mean);
     block(&method, &data, Some(home.path())).unwrap();
-    let other = Vae::new(DvaeConfig {
+    let other = DvaeConfig {
         kld_limit: 2.0,
         ..tiny()
-    });
+    };
+    let other = Vae::new(other, Inference::Mean);
     let refused = block(&other, &data, Some(home.path()));
     assert!(matches!(refused, Err(Error::Checkpoint { .. })));
     let refused = block(&method, &demo::dataset(20, Seed(2)), Some(home.path()));
@@ -156,9 +157,18 @@ fn the_first_stage_subtracts_and_truncates() {
         [1.0, 3.0]
     );
     assert_ne!(one.provenance().seed, two.provenance().seed);
-    let latent = Latent::Sampled(Seed(5).derive("purify.latent", 1));
-    let parts = one.apply(&data, latent, &Silent).unwrap();
-    let by_hand = data.pixels().iter().zip(&parts.perturbation);
-    let by_hand = by_hand.map(|(&x, p)| ((f32::from(x) / 255.0 - p).clamp(0.0, 1.0) * 255.0) as u8);
-    assert!(by_hand.eq(x1));
+    let by_hand = |latent| {
+        let parts = one.apply(&data, latent, &Silent).unwrap();
+        let less = data.pixels().iter().zip(parts.perturbation);
+        let less = less.map(|(&x, p)| ((f32::from(x) / 255.0 - p).clamp(0.0, 1.0) * 255.0) as u8);
+        less.collect::<Vec<u8>>()
+    };
+    let sampled = by_hand(Latent::Sampled(Seed(5).derive("purify.latent", 1)));
+    assert!(sampled == x1);
+    let of_means = TwoStage {
+        inference: Inference::Mean,
+        ..first
+    };
+    let x1 = block(&of_means, &data, Some(home.path())).unwrap();
+    assert!(x1 == by_hand(Latent::Mean) && x1 != sampled);
 }

@@ -34,6 +34,7 @@ pub(crate) fn run(args: &PurifyArgs, global: &Global, console: &Console) -> anyh
         preset,
         rate: args.kld_limit,
         steps: args.variant.unwrap_or(Steps::ALL),
+        inference: args.latent,
         precision: args.arithmetic.precision,
     };
     let purifier = args.method.build(options, drop.dataset.readable().len());

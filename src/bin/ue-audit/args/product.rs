@@ -7,7 +7,7 @@ use clap::Args;
 #[cfg(feature = "lab")]
 use clap::builder::PossibleValuesParser;
 use ue_audit::bench;
-use ue_audit::purify::{Method, Steps, TwoStage};
+use ue_audit::purify::{Inference, Method, Steps, TwoStage};
 use ue_audit::report::Rendering;
 use ue_audit::zoo::Architecture;
 
@@ -138,6 +138,10 @@ pub(crate) struct PurifyArgs {
     /// stage, 4 no third inference, 5 one reconstruction alone [default: all parts].
     #[arg(long, value_name = "1..5", value_parser = variant)]
     pub(crate) variant: Option<Steps>,
+    /// Which latents dvae and vae decode: their means, or samples as the published code does [default: mean, with --preset paper
+    /// sampled].
+    #[arg(long, value_name = "mean|sampled", value_parser = word::<Inference>)]
+    pub(crate) latent: Option<Inference>,
     #[command(flatten)]
     pub(crate) arithmetic: ArithmeticArgs,
     #[command(flatten)]
