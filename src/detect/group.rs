@@ -13,7 +13,7 @@ use super::discriminant::Profile;
 use super::eye::Kind;
 use crate::Result;
 use crate::mixture::{Anchor, Mixture};
-use crate::stats::quantiles;
+use crate::stats::{moments, quantiles};
 
 /// Shares of the rows that self-training starts from: the unknown share of the poison is near one of them.
 const STARTS: [f64; 5] = [0.004, 0.03, 0.2, 0.5, 0.85];
@@ -129,11 +129,9 @@ impl Group {
     pub(super) fn stands_out(&self, traces: &[&View]) -> bool {
         let (inside, outside) = self.sides();
         traces.iter().any(|trace| {
-            let mean = |rows: &[usize]| {
-                let sum: f64 = rows.iter().map(|&i| trace.scores[i]).sum();
-                sum / rows.len().max(1) as f64
-            };
-            mean(&inside) > mean(&outside)
+            let pick =
+                |rows: &[usize]| -> Vec<f64> { rows.iter().map(|&i| trace.scores[i]).collect() };
+            moments(&pick(&inside)).0 > moments(&pick(&outside)).0
         })
     }
 
