@@ -7,7 +7,7 @@ use super::grain::Grain;
 use super::group::{self, End, Evident, Group};
 use super::linalg::Rows;
 use super::link::Ties;
-use super::sharpen::sharpened;
+use super::sharpen::Sharpener;
 use super::{View, copies};
 use crate::observe::Observer;
 use crate::{Result, Seed};
@@ -104,12 +104,33 @@ impl Search<'_> {
         }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
-        if let Some(all) = Group::union(&found.linked) {
-            let ([few, _], faint, folds) = (self.features, self.grain, self.folds);
-            let sharp = sharpened(&all, few, faint, labels, folds, self.seed, observer)?;
-            found.linked = sharp.map_or(found.linked, |sharp| vec![sharp]);
-        }
+        self.sharpen(&mut found, observer)?;
         Ok((found.linked, found.unlinked))
+    }
+
+    /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
+    fn sharpen(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+        let sharpener = Sharpener {
+            features: self.features[0],
+            labelled: self.labelled,
+            grain: self.grain,
+            labels: self.labels,
+            folds: self.folds,
+            seed: self.seed,
+        };
+        if let Some(all) = Group::union(&found.linked) {
+            if let Some(sharp) = sharpener.sharpen(&all, observer)? {
+                found.linked = vec![sharp];
+            }
+            return Ok(());
+        }
+        for group in std::mem::take(&mut found.unlinked) {
+            match sharpener.sharpen(&group, observer)? {
+                Some(sharp) => self.sort(vec![sharp], found, observer)?,
+                None => found.unlinked.push(group),
+            }
+        }
+        Ok(())
     }
 
     /// All traces that a search may start from.

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use faer::Mat;
 
+use super::View;
 use super::folds::Folds;
 use super::linalg::{Factor, Rows};
 use crate::Result;
+use crate::mixture::Testimony;
 
 /// Added to the variance of each feature, in units of about its own.
 const PENALTY: f32 = 0.01;
@@ -51,6 +53,41 @@ impl Profile {
     /// How far each row lies from the rest in the direction of those that `carries` gives a probability to, in deviations
     /// within the two sides.
     pub(super) fn scores(&self, carries: &[f64]) -> Result<Vec<f64>> {
+        let mut scores = vec![0.0; self.order.len()];
+        for (fold, direction) in self.folds.iter().zip(self.directions(carries)?) {
+            for at in fold.range.clone() {
+                scores[self.order[at]] = direction.score(self.rows.row(at));
+            }
+        }
+        Ok(scores)
+    }
+
+    /// As [`Profile::scores`], in two parts: what the first features say, which are those of the `labelled` views, with what these
+    /// would say of wrong labels, and what the others do.
+    pub(super) fn testimony(&self, carries: &[f64], labelled: &[&View]) -> Result<Testimony> {
+        let (rows, wrong) = (self.order.len(), labelled[0].wrong());
+        let mut testimony = Testimony {
+            of_label: vec![0.0; rows],
+            of_wrong: vec![0.0; rows * wrong],
+            of_picture: vec![0.0; rows],
+        };
+        for (fold, direction) in self.folds.iter().zip(self.directions(carries)?) {
+            for at in fold.range.clone() {
+                let (row, features) = (self.order[at], self.rows.row(at));
+                let said = direction.along(features[..labelled.len()].iter().copied());
+                testimony.of_label[row] = said;
+                testimony.of_picture[row] = direction.score(features) - said;
+                for slot in row * wrong..(row + 1) * wrong {
+                    let features = labelled.iter().map(|view| view.null[slot] as f32);
+                    testimony.of_wrong[slot] = direction.along(features);
+                }
+            }
+        }
+        Ok(testimony)
+    }
+
+    /// The direction that each fold is scored in.
+    fn directions(&self, carries: &[f64]) -> Result<Vec<Direction>> {
         let carries = |at: usize| carries[self.order[at]];
         let total: f64 = (0..self.order.len()).map(carries).sum();
         let most = total > 0.5 * self.order.len() as f64;
@@ -63,14 +100,7 @@ impl Profile {
                 gram: most.then(|| self.rows.weighted_gram(fold.range.clone(), carries)),
             })
             .collect();
-        let mut scores = vec![0.0; self.order.len()];
-        for (k, fold) in self.folds.iter().enumerate() {
-            let direction = self.without(k, &sides)?;
-            for at in fold.range.clone() {
-                scores[self.order[at]] = direction.score(self.rows.row(at));
-            }
-        }
-        Ok(scores)
+        (0..sides.len()).map(|k| self.without(k, &sides)).collect()
     }
 
     /// The discriminant of all folds but `left_out`, from what the rows that carry are in each.
@@ -152,11 +182,66 @@ struct Direction {
 
 impl Direction {
     fn score(&self, row: &[f32]) -> f64 {
-        let along = row.iter().zip(&self.weights);
-        along.map(|(v, w)| f64::from(*v) * w).sum::<f64>() - self.offset
+        self.along(row.iter().copied()) - self.offset
+    }
+
+    /// What the first features, as many as there are, add to a score.
+    fn along(&self, features: impl Iterator<Item = f32>) -> f64 {
+        let along = features.zip(&self.weights);
+        along.map(|(v, w)| f64::from(v) * w).sum()
     }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn both_parts_of_a_testimony_make_the_score_and_wrong_labels_speak_in_the_first() {
+        let n = 200;
+        let noise = |i: usize| ((i * 7919) % 101) as f64 / 50.0 - 1.0;
+        let carries: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
+        let view = View {
+            name: "view",
+            scores: (0..n).map(|i| noise(i) + 3.0 * carries[i]).collect(),
+            // Of each row, what its own label says, and nothing.
+            null: (0..n)
+                .flat_map(|i| [noise(i) + 3.0 * carries[i], 0.0])
+                .collect(),
+        };
+        let row = |i: usize| {
+            [
+                view.scores[i] as f32,
+                (noise(3 * i + 1) + carries[i]) as f32,
+            ]
+        };
+        let rows = Rows {
+            values: (0..n).flat_map(row).collect(),
+            dim: 2,
+        };
+        let folds = Folds::draw(&vec![0; n], 1, crate::Seed(0));
+        let profile = Profile::new(&rows, &folds);
+        let scores = profile.scores(&carries).unwrap();
+        let testimony = profile.testimony(&carries, &[&view]).unwrap();
+        let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near(&testimony.sums(), &scores));
+        let wrong = |k: usize| -> Vec<f64> {
+            testimony
+                .of_wrong
+                .iter()
+                .skip(k)
+                .step_by(2)
+                .copied()
+                .collect()
+        };
+        assert!(near(&wrong(0), &testimony.of_label));
+        assert!(near(&wrong(1), &vec![0.0; n]));
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / n as f64;
+        assert!(mean(&testimony.of_label).abs() > 0.1 && mean(&testimony.of_picture).abs() > 0.1);
+    }
 }

@@ -23,7 +23,7 @@ const ROUNDS: usize = 8;
 const SETTLED: f64 = 0.1;
 /// What a gap is, where the discriminant was free to look for one: clean photographs, split in two at will, stay below 5
 /// deviations, and a tenth and more of the rows of a split slope are in doubt.
-pub(super) const SEARCHED: Gap = Gap {
+const SEARCHED: Gap = Gap {
     separation: 6.5,
     doubt: 0.05,
 };
@@ -64,7 +64,7 @@ pub struct Group {
 }
 
 impl Group {
-    fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
+    pub(super) fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
         let open: f64 = members.iter().map(|p| p * (1.0 - p)).sum();
         let total: f64 = members.iter().sum();
         Self {
@@ -229,7 +229,7 @@ pub(super) fn by_evidence(evident: &Evident<'_>, labels: &[u32], classes: usize)
     };
     let scores = &evident.view.scores;
     let mixture = Mixture::fit(scores, labels, classes, anchor);
-    stands_apart(told(scores.clone(), mixture, labels), gap, labels, classes)
+    stands_apart(told(scores.clone(), &mixture, labels), gap, labels, classes)
 }
 
 /// The share that two groups have in common of all their rows.
@@ -247,34 +247,34 @@ fn refine(
     anchor: Anchor,
     labels: &[u32],
     classes: usize,
-) -> Result<(Group, Mixture)> {
+) -> Result<(Group, f64)> {
     let mut rounds = ROUNDS;
     loop {
         let scores = profile.scores(&carries)?;
         let mixture = Mixture::fit(&scores, labels, classes, anchor);
-        let (group, mixture) = told(scores, mixture, labels);
+        let (group, separation) = told(scores, &mixture, labels);
         rounds -= 1;
         if rounds == 0 || group.moved_from(&carries) < SETTLED {
-            return Ok((group, mixture));
+            return Ok((group, separation));
         }
         carries = group.members;
     }
 }
 
-/// The rows that a `mixture` of their scores says do carry, and the mixture.
-pub(super) fn told(scores: Vec<f64>, mixture: Mixture, labels: &[u32]) -> (Group, Mixture) {
+/// The rows that a `mixture` of their scores says do carry, and how far the sides are apart, in deviations of the rest.
+fn told(scores: Vec<f64>, mixture: &Mixture, labels: &[u32]) -> (Group, f64) {
     let members = mixture.posteriors(&scores, labels);
-    (Group::new(scores, members), mixture)
+    (Group::new(scores, members), mixture.separation())
 }
 
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
 pub(super) fn stands_apart(
-    (group, mixture): (Group, Mixture),
+    (group, separation): (Group, f64),
     gap: &Gap,
     labels: &[u32],
     classes: usize,
 ) -> Option<Group> {
-    if mixture.separation() < gap.separation || group.doubt > gap.doubt {
+    if separation < gap.separation || group.doubt > gap.doubt {
         return None;
     }
     let group = group.without_whole_classes(labels, classes);

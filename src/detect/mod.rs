@@ -56,9 +56,14 @@ pub struct View {
 }
 
 impl View {
+    /// How many wrong labels each row was looked at under.
+    fn wrong(&self) -> usize {
+        self.null.len() / self.scores.len().max(1)
+    }
+
     /// Scores of some rows in deviations under the wrong labels of these rows, about their mean.
     fn standard(&self, rows: &[usize]) -> Vec<f64> {
-        let wrong = self.null.len() / self.scores.len().max(1);
+        let wrong = self.wrong();
         let null: Vec<f64> = rows
             .iter()
             .flat_map(|&i| &self.null[i * wrong..(i + 1) * wrong])

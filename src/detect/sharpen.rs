@@ -5,13 +5,14 @@
 //! rest. Its answer is one more trace for the discriminant, which weighs it: for patterns in few pixels it says little. A
 //! gap is not looked for in this way, since a network finds a sharp line between any two halves.
 
+use super::View;
 use super::discriminant::Profile;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{Gap, Group, SEARCHED, stands_apart, told};
+use super::group::{Gap, Group, stands_apart};
 use super::linalg::Rows;
 use super::net::cross_fitted;
-use crate::mixture::{Anchor, Mixture};
+use crate::mixture::Account;
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
 use crate::stats::moments;
@@ -20,18 +21,14 @@ use crate::{Result, Seed};
 /// Most trainings, each from what the discriminant said once of the last one: as long as the gap grows. Left to itself, the
 /// discriminant goes on to loud natural rows, and then teaches the next network to find those.
 const ROUNDS: u64 = 5;
+/// What one training has said teaches the next one if the two sides are this far apart, in deviations of the rest. Clean
+/// photographs, split in two at will, stay below.
+const TEACHES: f64 = 5.0;
 /// What a gap is here. That something stands apart is known already.
 const SHARP: Gap = Gap {
-    separation: SEARCHED.separation,
+    separation: TEACHES,
     doubt: 0.2,
 };
-/// What one training has said teaches the next one though it leaves no gap, if the two sides are this far apart, in deviations
-/// of the rest: where the first group holds the strongest rows alone, as it does of weak adversarial noise, the first network
-/// leaves many rows in doubt. Clean photographs, split in two at will, stay below.
-const TEACHES: f64 = 5.0;
-/// Natural rows are taken to be more alike than usual where that leaves so much less in doubt: half as much of LSP, nine tenths and
-/// more of NTGA, beside which loud natural rows have a slope.
-const CLEARER: f64 = 0.75;
 /// Another training is not worth its time where the last one has moved a smaller share of the rows from side to side.
 const SETTLED: f64 = 1e-3;
 /// Of the smaller side, rows teach that are on it with this probability: a few wrong ones are outvoted, many are learnt.
@@ -39,54 +36,79 @@ const SURE: f64 = 0.99;
 /// Fewer rows than this teach a network nothing.
 const LEAST: usize = 100;
 
-/// The rows of `group` as a network sees them, beside the `traces`, features of about unit variance; `None` where that
-/// leaves no gap.
-pub(super) fn sharpened(
-    group: &Group,
-    traces: &Rows,
-    grain: &Grain<'_>,
-    labels: &[u32],
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-) -> Result<Option<Group>> {
-    let mut sharp = None;
-    let mut teacher = group.members.clone();
-    let mut separation = TEACHES;
-    for round in 0..ROUNDS {
-        let kinds = sides(&teacher);
-        let count = |kind| kinds.iter().filter(|k| **k == Some(kind)).count();
-        if count(0).min(count(1)) < LEAST {
-            break;
-        }
-        let mut answers = vec![0.0; kinds.len()];
-        let seed = seed.derive("sharpen", round);
-        cross_fitted(grain, &kinds, 2, folds, seed, observer, |row, logits| {
-            answers[row] = margin(logits, 1);
-        })?;
-        let profile = Profile::new(&traces.with_column(&standard(&answers)), folds);
-        let scores = profile.scores(&teacher)?;
-        let by = |anchor| {
-            let mixture = Mixture::fit_from(&teacher, &scores, labels, folds.classes, anchor);
-            told(scores.clone(), mixture, labels)
+/// What the rows of a group are told by.
+pub(super) struct Sharpener<'a> {
+    /// Features of about unit variance, the first of them those of the `labelled` views.
+    pub(super) features: &'a Rows,
+    pub(super) labelled: &'a [&'a View],
+    pub(super) grain: &'a Grain<'a>,
+    pub(super) labels: &'a [u32],
+    pub(super) folds: &'a Folds,
+    pub(super) seed: Seed,
+}
+
+impl Sharpener<'_> {
+    /// The rows of `group` as a network sees them, beside the features; `None` where that leaves no gap.
+    pub(super) fn sharpen(&self, group: &Group, observer: &dyn Observer) -> Result<Option<Group>> {
+        let Self { labels, folds, .. } = *self;
+        let mut sharp = None;
+        let mut separation = TEACHES;
+        // Both witnesses, before there is a network to ask.
+        let first = self.account(None, &group.members)?.1;
+        let mut teacher = match first.separation < separation {
+            true => group.members.clone(),
+            false => first.carries,
         };
-        let mut refined = by(Anchor::FAR);
-        if refined.1.separation() < separation {
-            break;
+        for round in 0..ROUNDS {
+            let kinds = sides(&teacher);
+            let count = |kind| kinds.iter().filter(|k| **k == Some(kind)).count();
+            if count(0).min(count(1)) < LEAST {
+                break;
+            }
+            let answers = self.answers(&kinds, round, observer)?;
+            let (scores, account) = self.account(Some(&answers), &teacher)?;
+            if account.separation < separation {
+                break;
+            }
+            separation = account.separation;
+            let refined = Group::new(scores, account.carries);
+            let settled = refined.moved_from(&teacher) < SETTLED * teacher.len() as f64;
+            teacher.clone_from(&refined.members);
+            sharp = stands_apart((refined, separation), &SHARP, labels, folds.classes).or(sharp);
+            if settled {
+                break;
+            }
         }
-        separation = refined.1.separation();
-        let alike = by(Anchor::ALIKE);
-        if alike.0.doubt < CLEARER * refined.0.doubt {
-            refined = alike;
-        }
-        let settled = refined.0.moved_from(&teacher) < SETTLED * teacher.len() as f64;
-        teacher.clone_from(&refined.0.members);
-        sharp = stands_apart(refined, &SHARP, labels, folds.classes).or(sharp);
-        if settled {
-            break;
-        }
+        Ok(sharp)
     }
-    Ok(sharp)
+
+    /// How far each row lies from the rest, beside the `answers` of a network if there are any, and what both witnesses say of it, from
+    /// who carries as the `teacher` says.
+    fn account(&self, answers: Option<&[f64]>, teacher: &[f64]) -> Result<(Vec<f64>, Account)> {
+        let profile = match answers {
+            Some(answers) => {
+                Profile::new(&self.features.with_column(&standard(answers)), self.folds)
+            }
+            None => Profile::new(self.features, self.folds),
+        };
+        let testimony = profile.testimony(teacher, self.labelled)?;
+        let account = testimony.account(teacher, self.labels, self.folds.classes);
+        Ok((testimony.sums(), account))
+    }
+
+    /// What a network that learnt the `kinds` of other rows says of each row.
+    fn answers(
+        &self,
+        kinds: &[Option<u32>],
+        round: u64,
+        observer: &dyn Observer,
+    ) -> Result<Vec<f64>> {
+        let mut answers = vec![0.0; kinds.len()];
+        let note = |row: usize, logits: &[f32]| answers[row] = margin(logits, 1);
+        let seed = self.seed.derive("sharpen", round);
+        cross_fitted(self.grain, kinds, 2, self.folds, seed, observer, note)?;
+        Ok(answers)
+    }
 }
 
 /// On which side each row is, 1 for those that carry; of the smaller side the sure rows alone.

@@ -21,16 +21,24 @@ pub(super) fn purified(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<Option<Dataset>> {
-    let Some((method, steps)) = method(defense) else {
-        return Ok(None);
-    };
+    purifier(defense, preset, drop.readable().len())
+        .map(|purifier| cured(drop, &*purifier, seed, observer))
+        .transpose()
+}
+
+/// All that [`purified`] does to so many `rows` depends on, but for the data and the seed; null where it does nothing.
+pub(super) fn settings(defense: &str, preset: Preset, rows: usize) -> serde_json::Value {
+    purifier(defense, preset, rows).map_or(serde_json::Value::Null, |purifier| purifier.settings())
+}
+
+fn purifier(defense: &str, preset: Preset, rows: usize) -> Option<Box<dyn Purifier>> {
+    let (method, steps) = method(defense)?;
     let options = Options {
         preset,
         steps,
         ..Options::default()
     };
-    let purifier = method.build(options, drop.readable().len());
-    cured(drop, &*purifier, seed, observer).map(Some)
+    Some(method.build(options, rows))
 }
 
 /// What `purifier` makes of all rows of `drop`.
@@ -78,5 +86,13 @@ mod tests {
     fn variants_have_a_number() {
         assert_eq!(method("dvae-3").map(|(_, steps)| steps), Steps::variant(3));
         assert!(method("dvae-x").is_none() && method("none").is_none());
+    }
+
+    #[test]
+    fn settings_tell_every_part_of_a_method() {
+        let of = |name| settings(name, Preset::Fast, 100);
+        assert_ne!(of("dvae"), of("dvae-5"));
+        assert_ne!(of("dvae"), settings("dvae", Preset::Paper, 100));
+        assert!(of("none").is_null() && !of("jpeg").is_null());
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
-use super::pure::{cured, purified};
+use super::pure::{cured, purified, settings};
 use super::summary::{Trait, summary};
 use super::{Experiment, Grounds, Learner, columns_of, markdown, mean, number};
 use crate::Result;
@@ -80,6 +80,9 @@ pub struct Repair {
     attack: String,
     defense: String,
     preset: Preset,
+    /// What the defense is made of, where it is a purifier of the product; cells of before that was kept have none.
+    #[serde(default)]
+    settings: serde_json::Value,
     #[serde(flatten)]
     origin: Origin,
     training: Training,
@@ -147,6 +150,7 @@ impl<'a> Repairs<'a> {
             attack: attack.into(),
             defense: defense.into(),
             preset: self.preset,
+            settings: settings(defense, self.preset, self.grounds.data().readable().len()),
             origin: self.grounds.origin(),
             training: self.learner.training(),
         }

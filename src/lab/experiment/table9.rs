@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
-use super::pure::purified;
+use super::pure::{purified, settings};
 use super::{
     Experiment, Grounds, Learned, Learner, OURS, Table8, columns_of, markdown, mean, percent,
 };
@@ -20,8 +20,10 @@ const CLEAN_PART: &str = "clean-part";
 const DROP: &str = "drop";
 /// Scan, then purify what is flagged.
 const FLAGGED: &str = "dvae-flagged";
+/// What purifies, flagged rows or all.
+const PURIFIER: &str = "dvae";
 /// All columns: nothing done, by the truth, by the scan, and all rows purified.
-const REMEDIES: [&str; 6] = ["none", CLEAN_PART, DROP, FLAGGED, "jpeg", "dvae"];
+const REMEDIES: [&str; 6] = ["none", CLEAN_PART, DROP, FLAGGED, "jpeg", PURIFIER];
 
 /// The grid.
 pub struct Table9<'a> {
@@ -41,6 +43,9 @@ pub struct Remedy {
     ratio: f64,
     remedy: String,
     preset: Preset,
+    /// What the purifier is made of, if there is one; cells of before that was kept have none.
+    #[serde(default)]
+    settings: serde_json::Value,
     #[serde(flatten)]
     origin: Origin,
     training: Training,
@@ -86,12 +91,14 @@ impl<'a> Table9<'a> {
     }
 
     fn cell(&self, (attack, ratio): (&str, f64), remedy: &str) -> Remedy {
+        let purifier = if remedy == FLAGGED { PURIFIER } else { remedy };
         Remedy {
             // The clean part is the same whatever the rest carries.
             attack: if remedy == CLEAN_PART { CLEAN } else { attack }.into(),
             ratio,
             remedy: remedy.into(),
             preset: self.preset,
+            settings: settings(purifier, self.preset, self.grounds.data().readable().len()),
             origin: self.grounds.origin(),
             training: self.learner.training(),
             version: env!("CARGO_PKG_VERSION").into(),
@@ -126,7 +133,7 @@ impl<'a> Table9<'a> {
             "none" | CLEAN_PART => Ok(drop),
             DROP => without(&drop, &self.flagged(cell)?),
             FLAGGED => {
-                let (flagged, pure) = (self.flagged(cell)?, pure("dvae")?);
+                let (flagged, pure) = (self.flagged(cell)?, pure(PURIFIER)?);
                 let of = |(k, &flagged): (usize, &bool)| match flagged {
                     true => pure.image(k),
                     false => drop.image(k),
