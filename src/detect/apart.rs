@@ -104,14 +104,16 @@ impl Search<'_> {
         }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
-        self.sharpen(&mut found, observer)?;
+        self.sharpen(&profiles[0], &mut found, observer)?;
         Ok((found.linked, found.unlinked))
     }
 
     /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
-    fn sharpen(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+    /// `few` is the profile of the few features.
+    fn sharpen(&self, few: &Profile, found: &mut Found, observer: &dyn Observer) -> Result<()> {
         let sharpener = Sharpener {
             features: self.features[0],
+            profile: few,
             labelled: self.labelled,
             grain: self.grain,
             labels: self.labels,

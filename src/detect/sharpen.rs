@@ -40,6 +40,8 @@ const LEAST: usize = 100;
 pub(super) struct Sharpener<'a> {
     /// Features of about unit variance, the first of them those of the `labelled` views.
     pub(super) features: &'a Rows,
+    /// Of these features.
+    pub(super) profile: &'a Profile,
     pub(super) labelled: &'a [&'a View],
     pub(super) grain: &'a Grain<'a>,
     pub(super) labels: &'a [u32],
@@ -54,7 +56,7 @@ impl Sharpener<'_> {
         let mut sharp = None;
         let mut separation = TEACHES;
         // Both witnesses, before there is a network to ask.
-        let first = self.account(None, &group.members)?.1;
+        let first = self.account(self.profile, &group.members)?.1;
         let mut teacher = match first.separation < separation {
             true => group.members.clone(),
             false => first.carries,
@@ -66,7 +68,8 @@ impl Sharpener<'_> {
                 break;
             }
             let answers = self.answers(&kinds, round, observer)?;
-            let (scores, account) = self.account(Some(&answers), &teacher)?;
+            let profile = Profile::new(&self.features.with_column(&standard(&answers)), folds);
+            let (scores, account) = self.account(&profile, &teacher)?;
             if account.separation < separation {
                 break;
             }
@@ -82,15 +85,8 @@ impl Sharpener<'_> {
         Ok(sharp)
     }
 
-    /// How far each row lies from the rest, beside the `answers` of a network if there are any, and what both witnesses say of it, from
-    /// who carries as the `teacher` says.
-    fn account(&self, answers: Option<&[f64]>, teacher: &[f64]) -> Result<(Vec<f64>, Account)> {
-        let profile = match answers {
-            Some(answers) => {
-                Profile::new(&self.features.with_column(&standard(answers)), self.folds)
-            }
-            None => Profile::new(self.features, self.folds),
-        };
+    /// How far each row lies from the rest, and what both witnesses say of it, from who carries as the `teacher` says.
+    fn account(&self, profile: &Profile, teacher: &[f64]) -> Result<(Vec<f64>, Account)> {
         let testimony = profile.testimony(teacher, self.labelled)?;
         let account = testimony.account(teacher, self.labels, self.folds.classes);
         Ok((testimony.sums(), account))

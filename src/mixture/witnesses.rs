@@ -18,7 +18,7 @@ const RIDGE: f64 = 1e-3;
 const LEAST: f64 = 1e-3;
 
 /// What two witnesses say of some rows; the more, the more suspicious.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Testimony {
     /// What the label says.
     pub of_label: Vec<f64>,
@@ -39,10 +39,11 @@ impl Testimony {
     pub fn account(&self, believed: &[f64], labels: &[u32], classes: usize) -> Account {
         let mut carries = believed.to_vec();
         let mut natural = Natural::start(self, &carries);
-        let mut carrying = Plane::of(self, &carries);
+        let mut separation = 0.0;
         for _ in 0..ROUNDS {
             natural = natural.next(self, &carries);
-            carrying = Plane::of(self, &carries);
+            let carrying = Plane::of(self, &carries);
+            separation = natural.distance(carrying.mean);
             let mut shares = vec![Share::default(); classes];
             for (&carries, &label) in carries.iter().zip(labels) {
                 shares[label as usize].add(carries);
@@ -65,8 +66,8 @@ impl Testimony {
             }
         }
         Account {
-            separation: natural.distance(carrying.mean),
             carries,
+            separation,
         }
     }
 }
@@ -91,10 +92,9 @@ struct Natural {
 impl Natural {
     fn start(testimony: &Testimony, carries: &[f64]) -> Self {
         let law = |values: &[f64]| {
-            let each = values.len() / carries.len().max(1);
             let mut moments = Moments::default();
-            for (i, &value) in values.iter().enumerate() {
-                moments.add(value, 1.0 - carries[i / each]);
+            for (value, natural) in naturally(values, carries) {
+                moments.add(value, natural);
             }
             let (mean, deviation) = moments.or((0.0, 1.0));
             Tailed::new((mean, deviation.max(LEAST)), Anchor::FAR.tail, TAIL_WIDTH)
@@ -114,18 +114,16 @@ impl Natural {
 
     /// The laws of the rows that do not carry.
     fn next(&self, testimony: &Testimony, carries: &[f64]) -> Self {
-        let each = testimony.of_wrong.len() / carries.len().max(1);
         let [mut core, mut tail] = [(); 2].map(|()| Moments::default());
-        for (i, &value) in testimony.of_wrong.iter().enumerate() {
-            let natural = 1.0 - carries[i / each];
+        for (value, natural) in naturally(&testimony.of_wrong, carries) {
             let inside = self.label.core_share(value);
             core.add(value, natural * inside);
             tail.add(value, natural * (1.0 - inside));
         }
         let label = self.label.about(&core, &tail);
         let mut picture = Moments::default();
-        for (&value, carries) in testimony.of_picture.iter().zip(carries) {
-            picture.add(value, (1.0 - carries) * self.picture.core_weight(value));
+        for (value, natural) in naturally(&testimony.of_picture, carries) {
+            picture.add(value, natural * self.picture.core_weight(value));
         }
         let picture = Anchor::FAR.held(picture.or((self.picture.mean, 1.0)));
         Self {
@@ -133,6 +131,13 @@ impl Natural {
             picture: Tailed::new(picture, Anchor::FAR.tail, TAIL_WIDTH),
         }
     }
+}
+
+/// Each of the `values`, as many a row for all rows, with the probability that its row is natural.
+fn naturally<'a>(values: &'a [f64], carries: &'a [f64]) -> impl Iterator<Item = (f64, f64)> {
+    let each = values.len() / carries.len().max(1);
+    let values = values.iter().enumerate();
+    values.map(move |(i, &value)| (value, 1.0 - carries[i / each]))
 }
 
 impl Tailed {
