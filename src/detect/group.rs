@@ -45,11 +45,11 @@ const WHOLE: f64 = 0.97;
 const ONE_CLASS: f64 = 0.9;
 
 /// Between a group and the rest.
-pub(super) struct Gap {
+struct Gap {
     /// Least distance, in deviations of the rest.
-    pub(super) separation: f64,
+    separation: f64,
     /// Largest expected share of rows, among the group's, whose side is open.
-    pub(super) doubt: f64,
+    doubt: f64,
 }
 
 /// Rows that stand apart from the rest.
@@ -145,7 +145,8 @@ impl Group {
         groups.iter().cloned().reduce(both)
     }
 
-    fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
+    /// The group without the classes that are in it as a whole.
+    pub(super) fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
         let mut inside = vec![(0f64, 0f64); classes];
         for (&p, &label) in self.members.iter().zip(labels) {
             let (members, rows) = &mut inside[label as usize];
@@ -268,7 +269,7 @@ fn told(scores: Vec<f64>, mixture: &Mixture, labels: &[u32]) -> (Group, f64) {
 }
 
 /// The group without the classes that are in it as a whole, if there is a gap between it and the rest.
-pub(super) fn stands_apart(
+fn stands_apart(
     (group, separation): (Group, f64),
     gap: &Gap,
     labels: &[u32],

@@ -54,6 +54,10 @@ impl Testimony {
                     // A wide carrying part would otherwise claim what is far on the other side too.
                     return 0.0;
                 }
+                // Beyond either mean a witness says no more. The wider of two normal laws would claim what is on the far side of
+                // the other: loud natural rows of which labels say less than of most.
+                let a = between(a, natural.label.mean, carrying.mean[0]);
+                let b = between(b, natural.picture.mean, carrying.mean[1]);
                 let share = shares[labels[i] as usize].value();
                 let clean = natural.label.ln(a) + natural.picture.ln(b) - carrying.ln(a, b);
                 1.0 / (1.0 + clean.min(700.0).exp() * (1.0 - share) / share)
@@ -69,6 +73,15 @@ impl Testimony {
             carries,
             separation,
         }
+    }
+}
+
+/// The value, or the nearer of the two means if it is not between them. As it is where the carrying mean is not the larger one: of
+/// such a witness more is not more suspicious.
+fn between(value: f64, natural: f64, carrying: f64) -> f64 {
+    match carrying > natural {
+        true => value.clamp(natural, carrying),
+        false => value,
     }
 }
 
@@ -251,5 +264,30 @@ mod tests {
         let [(alone, _), (both, wrong)] = by_sum_and_by_both(0.0, 6.0);
         assert!(alone.abs_diff(both) <= 8, "{alone} {both}");
         assert!(wrong < 20, "{wrong}");
+    }
+
+    #[test]
+    fn labels_that_say_less_of_a_loud_row_than_of_most_do_not_speak_against_it_being_natural() {
+        let loud = 20;
+        let both = |natural: [f64; 2], carrying: [f64; 2], loudly: [f64; 2], stream| {
+            let parts = [(NATURAL, natural), (loud, loudly), (CARRYING, carrying)];
+            let draws = parts.into_iter().zip(stream..);
+            let draws =
+                draws.flat_map(|((n, [mean, deviation]), stream)| draw(n, mean, deviation, stream));
+            draws.collect::<Vec<f64>>()
+        };
+        let rows = NATURAL + loud + CARRYING;
+        let testimony = Testimony {
+            of_label: both([0.0, 0.2], [0.6, 0.5], [-0.8, 0.01], 10),
+            of_wrong: draw(4 * rows, 0.0, 0.2, 20),
+            of_picture: both([0.0, 0.6], [3.0, 0.8], [2.5, 0.01], 30),
+        };
+        let believed: Vec<f64> = (0..rows)
+            .map(|i| f64::from(u8::from(i >= NATURAL)))
+            .collect();
+        let account = testimony.account(&believed, &vec![0; rows], 1);
+        let sure = |rows: &[f64]| rows.iter().filter(|p| **p > 0.99).count();
+        assert_eq!(sure(&account.carries[NATURAL..NATURAL + loud]), 0);
+        assert!(sure(&account.carries[NATURAL + loud..]) > CARRYING / 3);
     }
 }
