@@ -12,6 +12,7 @@ use super::grain::Grain;
 use super::group::{self, Group};
 use super::linalg::Rows;
 use super::net::cross_fitted;
+use crate::mixture::Anchor;
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
 use crate::stats::moments;
@@ -20,9 +21,6 @@ use crate::{Result, Seed};
 /// Most trainings, each from what the discriminant said once of the last one, as long as that leaves fewer rows in doubt. Where
 /// loud natural rows are taken for carrying ones, it leaves more, and the next network would learn to find those.
 const ROUNDS: u64 = 5;
-/// Sides nearer than this, in deviations of the rest, are not told apart, however sure it sounds: clean photographs can lie as
-/// far from each other.
-const APART: f64 = 3.0;
 /// Another training is not worth its time where the last one has moved a smaller share of the rows from side to side.
 const SETTLED: f64 = 1e-3;
 /// Of the smaller side, rows teach that are on it with this probability: a few wrong ones are outvoted, many are learnt.
@@ -71,12 +69,14 @@ impl Sharpener<'_> {
         Ok(sharp.filter(|group| group.sides().0.len() >= group::LEAST))
     }
 
-    /// What both witnesses say of the rows from what is `known`, if it leaves fewer of them in doubt.
+    /// What both witnesses say of the rows from what is `known`, if it leaves fewer of them in doubt, and as much between the
+    /// sides as the search asks for where natural rows have a slope.
     fn surer(&self, profile: &Profile, known: &Group) -> Result<Option<Group>> {
         let testimony = profile.testimony(&known.members, self.labelled)?;
         let account = testimony.account(&known.members, self.labels, self.folds.classes);
         let group = Group::new(testimony.sums(), account.carries);
-        Ok((account.separation >= APART && group.doubt < known.doubt).then_some(group))
+        let apart = account.separation >= Anchor::FAR.gap;
+        Ok((apart && group.doubt < known.doubt).then_some(group))
     }
 
     /// What a network that learnt the `kinds` of other rows says of each row.
