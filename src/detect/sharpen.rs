@@ -140,7 +140,7 @@ mod tests {
             |n: usize| -> Vec<f64> { StandardNormal.sample_iter(&mut *rng).take(n).collect() };
         let mut seen = noise(2 * ROWS);
         for row in (0..ROWS).filter(|row| carries(*row)) {
-            seen[2 * row..][..2].iter_mut().for_each(|v| *v += 2.5);
+            seen[2 * row..][..2].iter_mut().for_each(|v| *v += 3.4);
         }
         let view = View {
             name: "view",
