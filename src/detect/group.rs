@@ -145,8 +145,13 @@ impl Group {
         groups.iter().cloned().reduce(both)
     }
 
-    /// The group without the classes that are in it as a whole.
-    pub(super) fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
+    /// The group without the classes that are in it as a whole, if enough is left.
+    pub(super) fn of_parts(self, labels: &[u32], classes: usize) -> Option<Self> {
+        let group = self.without_whole_classes(labels, classes);
+        (group.sides().0.len() >= LEAST).then_some(group)
+    }
+
+    fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
         let mut inside = vec![(0f64, 0f64); classes];
         for (&p, &label) in self.members.iter().zip(labels) {
             let (members, rows) = &mut inside[label as usize];
@@ -278,8 +283,7 @@ fn stands_apart(
     if separation < gap.separation || group.doubt > gap.doubt {
         return None;
     }
-    let group = group.without_whole_classes(labels, classes);
-    (group.sides().0.len() >= LEAST).then_some(group)
+    group.of_parts(labels, classes)
 }
 
 #[cfg(test)]

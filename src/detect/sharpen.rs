@@ -9,7 +9,7 @@ use super::View;
 use super::discriminant::Profile;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{self, Group};
+use super::group::Group;
 use super::linalg::Rows;
 use super::net::cross_fitted;
 use crate::mixture::Anchor;
@@ -65,8 +65,7 @@ impl Sharpener<'_> {
                 break;
             }
         }
-        let sharp = sharp.map(|group| group.without_whole_classes(labels, folds.classes));
-        Ok(sharp.filter(|group| group.sides().0.len() >= group::LEAST))
+        Ok(sharp.and_then(|group| group.of_parts(labels, folds.classes)))
     }
 
     /// What both witnesses say of the rows from what is `known`, if it leaves fewer of them in doubt, and as much between the
