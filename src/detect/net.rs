@@ -63,14 +63,28 @@ pub(super) fn view(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<View> {
+    taught("net", grain, labels, |_| true, folds, seed, observer)
+}
+
+/// As [`view`], from networks that learnt the classes of the rows that `teaches` names alone.
+pub(super) fn taught(
+    name: &'static str,
+    grain: &Grain<'_>,
+    labels: &[u32],
+    teaches: impl Fn(usize) -> bool,
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<View> {
     let classes = folds.classes;
     let mut matched = Matched::new(labels.len(), classes, seed);
     let note = |row: usize, logits: &[f32]| {
         matched.note(row, labels[row], |label| margin(logits, label));
     };
-    let targets: Vec<Option<u32>> = labels.iter().copied().map(Some).collect();
+    let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
+    let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
     cross_fitted(grain, &targets, classes, folds, seed, observer, note)?;
-    Ok(matched.into_view("net"))
+    Ok(matched.into_view(name))
 }
 
 /// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far as
@@ -204,25 +218,48 @@ mod tests {
     use super::*;
     use crate::observe::Silent;
 
-    /// Share of the rows whose class a network finds in the grain of smooth pictures, under stripes of the class if
-    /// `striped`: up and down, or across.
-    fn found(striped: bool) -> f64 {
-        let n = 600;
-        let labels: Vec<u32> = (0..n as u32).map(|i| i / 2 % 2).collect();
-        let stripes = |i: usize| striped.then_some(labels[i] == 0);
-        let pixels = smooth_pictures(n, stripes);
+    const ROWS: usize = 600;
+
+    fn label(row: usize) -> u32 {
+        row as u32 / 2 % 2
+    }
+
+    /// What networks taught by some of the rows say of the grain of smooth pictures, under `stripes`: up and down, or across.
+    fn seen(stripes: impl Fn(usize) -> Option<bool>, teaches: impl Fn(usize) -> bool) -> Vec<f64> {
+        let labels: Vec<u32> = (0..ROWS).map(label).collect();
+        let pixels = smooth_pictures(ROWS, stripes);
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
-        let coefficients = Coefficients::of(n, SIZE, &read);
+        let coefficients = Coefficients::of(ROWS, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
         let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = view(&grain, &labels, &folds, Seed(0), &Silent).unwrap();
-        view.scores.iter().filter(|score| **score > 0.0).count() as f64 / n as f64
+        let view = taught("net", &grain, &labels, teaches, &folds, Seed(0), &Silent);
+        view.unwrap().scores
+    }
+
+    fn share_found<'a>(scores: impl Iterator<Item = &'a f64>) -> f64 {
+        let found: Vec<bool> = scores.map(|score| *score > 0.0).collect();
+        found.iter().filter(|found| **found).count() as f64 / found.len() as f64
     }
 
     #[test]
     fn a_network_finds_what_is_linked_to_the_class_and_nothing_else() {
-        let (with, without) = (found(true), found(false));
+        let with = share_found(seen(|row| Some(label(row) == 0), |_| true).iter());
+        let without = share_found(seen(|_| None, |_| true).iter());
         assert!(with > 0.75, "{with}");
         assert!((0.35..0.65).contains(&without), "{without}");
+    }
+
+    #[test]
+    fn what_some_rows_teach_is_asked_of_all() {
+        // Two rows in three have the stripes of their class and teach, the others those of the other class.
+        let teaches = |row: usize| !row.is_multiple_of(3);
+        let scores = seen(|row| Some((label(row) == 0) == teaches(row)), teaches);
+        let of = |taught: bool| {
+            let rows = scores.iter().enumerate();
+            let rows = rows.filter(move |(row, _)| teaches(*row) == taught);
+            share_found(rows.map(|(_, score)| score))
+        };
+        assert!(of(true) > 0.75, "{}", of(true));
+        assert!(of(false) < 0.25, "{}", of(false));
     }
 }

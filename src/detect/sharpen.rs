@@ -1,9 +1,11 @@
-//! Which rows carry, said more sharply: once it is known what stands apart, a small network learns the difference.
+//! Which rows carry, said more sharply: once it is known what stands apart, small networks learn the difference.
 //!
-//! The discriminant sees a picture through a few numbers. Where it has found a group with a gap, a network that learns the
-//! group's rows from their grain sees what those numbers leave out; rows that were taken in by mistake are outvoted by the
-//! rest. Its answer is one more trace for the discriminant, which weighs it: for patterns in few pixels it says little. A
-//! gap is not looked for in this way, since a network finds a sharp line between any two halves.
+//! The discriminant sees a picture through a few numbers. Where it has found a group with a gap, networks that learn from the
+//! group's rows see in their grain what those numbers leave out; rows that were taken in by mistake are outvoted by the
+//! rest. One learns which rows are in the group, and one the classes of those that are: of a loud natural row it knows nothing,
+//! however many of them the first one was told to find. Their answers are two more traces for the discriminant, which weighs
+//! them: for patterns in few pixels they say little. A gap is not looked for in this way, since a network finds a sharp line
+//! between any two halves.
 
 use super::View;
 use super::discriminant::Profile;
@@ -11,7 +13,7 @@ use super::folds::Folds;
 use super::grain::Grain;
 use super::group::Group;
 use super::linalg::Rows;
-use super::net::cross_fitted;
+use super::net::{cross_fitted, taught};
 use crate::mixture::Anchor;
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
@@ -46,7 +48,7 @@ impl Sharpener<'_> {
     pub(super) fn sharpen(&self, group: &Group, observer: &dyn Observer) -> Result<Option<Group>> {
         let Self { labels, folds, .. } = *self;
         // Before there is a network to ask.
-        let mut sharp = self.surer(self.profile, group)?;
+        let mut sharp = self.surer(self.profile, self.labelled, group)?;
         for round in 0..ROUNDS {
             let known = sharp.as_ref().unwrap_or(group);
             let kinds = sides(&known.members);
@@ -54,9 +56,12 @@ impl Sharpener<'_> {
             if count(0).min(count(1)) < LEAST {
                 break;
             }
-            let answers = self.answers(&kinds, round, observer)?;
-            let profile = Profile::new(&self.features.with_column(&standard(&answers)), folds);
-            let Some(next) = self.surer(&profile, known)? else {
+            let answers = standard(&self.answers(&kinds, round, observer)?);
+            let class = self.class(&kinds, round, observer)?;
+            let seen = class.scores.iter().map(|&score| score as f32);
+            let features = self.features.with_column(&answers).led_by(seen);
+            let labelled = [&[&class], self.labelled].concat();
+            let Some(next) = self.surer(&Profile::new(&features, folds), &labelled, known)? else {
                 break;
             };
             let settled = next.moved_from(&known.members) < SETTLED * labels.len() as f64;
@@ -68,10 +73,11 @@ impl Sharpener<'_> {
         Ok(sharp.and_then(|group| group.of_parts(labels, folds.classes)))
     }
 
-    /// What both witnesses say of the rows from what is `known`, if it leaves fewer of them in doubt, and as much between the
+    /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
+    /// `labelled` views, if it leaves fewer of them in doubt, and as much between the
     /// sides as the search asks for where natural rows have a slope.
-    fn surer(&self, profile: &Profile, known: &Group) -> Result<Option<Group>> {
-        let testimony = profile.testimony(&known.members, self.labelled)?;
+    fn surer(&self, profile: &Profile, labelled: &[&View], known: &Group) -> Result<Option<Group>> {
+        let testimony = profile.testimony(&known.members, labelled)?;
         let account = testimony.account(&known.members, self.labels, self.folds.classes);
         let group = Group::new(testimony.sums(), account.carries);
         let apart = account.separation >= Anchor::FAR.gap;
@@ -90,6 +96,19 @@ impl Sharpener<'_> {
         let seed = self.seed.derive("sharpen", round);
         cross_fitted(self.grain, kinds, 2, self.folds, seed, observer, note)?;
         Ok(answers)
+    }
+
+    /// What a network that learnt the classes of the carrying ones among other rows, by their `kinds`, says of each row's class.
+    fn class(&self, kinds: &[Option<u32>], round: u64, observer: &dyn Observer) -> Result<View> {
+        let teaches = |row: usize| kinds[row] == Some(1);
+        let seed = self.seed.derive("sharpen.class", round);
+        let Self {
+            grain,
+            labels,
+            folds,
+            ..
+        } = *self;
+        taught("class", grain, labels, teaches, folds, seed, observer)
     }
 }
 
@@ -132,8 +151,8 @@ mod tests {
         let pixels = smooth_pictures(ROWS, |row| carries(row).then_some(true));
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
         let coefficients = Coefficients::of(ROWS, SIZE, &read);
-        let labels = [0; ROWS];
-        let folds = Folds::draw(&labels, 1, Seed(0));
+        let labels: Vec<u32> = (0..ROWS as u32).map(|row| row / 4 % 2).collect();
+        let folds = Folds::draw(&labels, 2, Seed(0));
         let rng = &mut Seed(0).stream("sharpen", 0);
         let mut noise =
             |n: usize| -> Vec<f64> { StandardNormal.sample_iter(&mut *rng).take(n).collect() };
@@ -144,7 +163,7 @@ mod tests {
         let view = View {
             name: "view",
             scores: seen.iter().step_by(2).copied().collect(),
-            null: noise(2 * ROWS),
+            null: noise(4 * ROWS),
         };
         let features = Rows {
             values: seen.iter().map(|v| *v as f32).collect(),
