@@ -16,19 +16,19 @@ pub(super) fn features(
 ) -> Result<[Rows; 2]> {
     let left_over: Vec<f32> = left_over.scores.iter().map(|&v| v as f32).collect();
     let loudness = levels.with_column(&left_over).sphered(RIDGE)?;
-    let join = |parts: &[&Rows]| {
-        let row = |i: usize| {
-            let evidence = labelled.iter().map(move |view| view.scores[i] as f32);
-            evidence.chain(
-                parts
-                    .iter()
-                    .flat_map(move |part| part.row(i).iter().copied()),
-            )
-        };
-        Rows {
-            values: (0..loudness.len()).flat_map(row).collect(),
-            dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
-        }
-    };
+    let join = |parts: &[&Rows]| led_by(labelled, parts);
     Ok([join(&[&loudness]), join(&[&loudness, textures])])
+}
+
+/// What the `labelled` views say of each row, then the `parts` of it.
+pub(super) fn led_by(labelled: &[&View], parts: &[&Rows]) -> Rows {
+    let row = |i: usize| {
+        let evidence = labelled.iter().map(move |view| view.scores[i] as f32);
+        let parts = parts.iter();
+        evidence.chain(parts.flat_map(move |part| part.row(i).iter().copied()))
+    };
+    Rows {
+        values: (0..parts[0].len()).flat_map(row).collect(),
+        dim: labelled.len() + parts.iter().map(|part| part.dim).sum::<usize>(),
+    }
 }

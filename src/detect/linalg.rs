@@ -41,16 +41,6 @@ impl Rows {
         }
     }
 
-    /// These with one more value a row, before the others.
-    pub(super) fn led_by(&self, column: impl IntoIterator<Item = f32>) -> Self {
-        let rows = (0..self.len()).zip(column);
-        let row = |(i, first)| std::iter::once(first).chain(self.row(i).iter().copied());
-        Self {
-            values: rows.flat_map(row).collect(),
-            dim: self.dim + 1,
-        }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.values.len() / self.dim
     }

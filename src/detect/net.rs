@@ -63,12 +63,11 @@ pub(super) fn view(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<View> {
-    taught("net", grain, labels, |_| true, folds, seed, observer)
+    taught(grain, labels, |_| true, folds, seed, observer)
 }
 
 /// As [`view`], from networks that learnt the classes of the rows that `teaches` names alone.
 pub(super) fn taught(
-    name: &'static str,
     grain: &Grain<'_>,
     labels: &[u32],
     teaches: impl Fn(usize) -> bool,
@@ -84,7 +83,7 @@ pub(super) fn taught(
     let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
     let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
     cross_fitted(grain, &targets, classes, folds, seed, observer, note)?;
-    Ok(matched.into_view(name))
+    Ok(matched.into_view("net"))
 }
 
 /// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far as
@@ -232,7 +231,7 @@ mod tests {
         let coefficients = Coefficients::of(ROWS, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
         let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = taught("net", &grain, &labels, teaches, &folds, Seed(0), &Silent);
+        let view = taught(&grain, &labels, teaches, &folds, Seed(0), &Silent);
         view.unwrap().scores
     }
 

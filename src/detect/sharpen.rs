@@ -9,6 +9,7 @@
 
 use super::View;
 use super::discriminant::Profile;
+use super::features::led_by;
 use super::folds::Folds;
 use super::grain::Grain;
 use super::group::Group;
@@ -58,8 +59,7 @@ impl Sharpener<'_> {
             }
             let answers = standard(&self.answers(&kinds, round, observer)?);
             let class = self.class(&kinds, round, observer)?;
-            let seen = class.scores.iter().map(|&score| score as f32);
-            let features = self.features.with_column(&answers).led_by(seen);
+            let features = led_by(&[&class], &[self.features, &answers]);
             let labelled = [&[&class], self.labelled].concat();
             let Some(next) = self.surer(&Profile::new(&features, folds), &labelled, known)? else {
                 break;
@@ -74,8 +74,8 @@ impl Sharpener<'_> {
     }
 
     /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
-    /// `labelled` views, if it leaves fewer of them in doubt, and as much between the
-    /// sides as the search asks for where natural rows have a slope.
+    /// `labelled` views, if it leaves fewer of them in doubt, and as much between the sides as the search asks for where natural
+    /// rows have a slope.
     fn surer(&self, profile: &Profile, labelled: &[&View], known: &Group) -> Result<Option<Group>> {
         let testimony = profile.testimony(&known.members, labelled)?;
         let account = testimony.account(&known.members, self.labels, self.folds.classes);
@@ -108,7 +108,7 @@ impl Sharpener<'_> {
             folds,
             ..
         } = *self;
-        taught("class", grain, labels, teaches, folds, seed, observer)
+        taught(grain, labels, teaches, folds, seed, observer)
     }
 }
 
@@ -123,10 +123,15 @@ fn sides(carries: &[f64]) -> Vec<Option<u32>> {
     carries.iter().map(side).collect()
 }
 
-fn standard(values: &[f64]) -> Vec<f32> {
+/// The values as one feature of the rows, of mean zero and unit variance.
+fn standard(values: &[f64]) -> Rows {
     let (mean, deviation) = moments(values);
     let scale = deviation.max(1e-9).recip();
-    values.iter().map(|v| ((v - mean) * scale) as f32).collect()
+    let values = values.iter().map(|v| ((v - mean) * scale) as f32);
+    Rows {
+        values: values.collect(),
+        dim: 1,
+    }
 }
 
 #[cfg(test)]
