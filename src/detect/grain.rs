@@ -5,6 +5,8 @@
 //! there, an edge here and there; a perturbation covers everything. Medians and clipped values therefore see the
 //! perturbation under the structure.
 
+use std::sync::OnceLock;
+
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
@@ -18,6 +20,8 @@ const FAINT: f64 = 0.1;
 /// Noise under which little is left of a perturbation that people do not see: its deviation in each coefficient is the length
 /// of a picture that is this value everywhere, in [0, 1] units (4 levels of 255).
 const HIDING: f64 = 4.0 / 255.0;
+/// Rows of which all numbers together are no more than this are kept once they are made: 128 MiB.
+const KEPT: usize = 1 << 25;
 /// One part in this many of the coefficients, the least variant, is the last trace of natural pictures.
 const FAINTEST: usize = 5;
 
@@ -38,6 +42,7 @@ pub(super) struct Grain<'a> {
     /// Deviation of the noise that is added to each coefficient, and what it is drawn from.
     noise: Option<(Vec<f32>, Seed)>,
     faintest: Vec<usize>,
+    kept: OnceLock<Vec<f32>>,
 }
 
 impl<'a> Grain<'a> {
@@ -46,6 +51,7 @@ impl<'a> Grain<'a> {
             scale: scale(&coefficients.variance, band),
             noise: None,
             faintest: faintest(&coefficients.variance),
+            kept: OnceLock::new(),
             coefficients,
         }
     }
@@ -90,6 +96,22 @@ impl<'a> Grain<'a> {
         let energy: f32 = self.faintest.iter().map(|&at| out[at] * out[at]).sum();
         self.coefficients.cosine().back(out);
         energy / self.faintest.len().max(1) as f32
+    }
+
+    /// What [`Grain::write`] gives of all rows, one after the other; `None` if they are too many to keep. To be asked outside of
+    /// parallel loops, since the first answer is one.
+    pub(super) fn kept(&self) -> Option<&[f32]> {
+        let all = || {
+            let dim = self.coefficients.dim();
+            let mut all = vec![0f32; self.len() * dim];
+            let rows = all.par_chunks_exact_mut(dim).enumerate();
+            rows.for_each(|(i, out)| {
+                self.write(i, out);
+            });
+            all
+        };
+        let few = self.len() * self.coefficients.dim() <= KEPT;
+        few.then(|| &self.kept.get_or_init(all)[..])
     }
 
     /// What `measure` says of each row, from its picture and the mean square of its least variant coefficients.
@@ -138,6 +160,7 @@ fn faintest(variance: &[f64]) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -175,6 +198,25 @@ mod tests {
         });
         assert!(told[0][0] > 0.99 && told[0][1] > 0.99, "{told:?}");
         assert!(told[1][0] < 0.9 && told[1][1] > 0.99, "{told:?}");
+    }
+
+    #[test]
+    fn kept_rows_are_the_written_ones_and_large_drops_keep_none() {
+        let size = (8, 8);
+        let read = |i: usize, out: &mut [f32]| {
+            let rng = &mut Seed(i as u64).stream("row", 0);
+            out.fill_with(|| Distribution::<f32>::sample(&StandardNormal, rng));
+        };
+        let coefficients = Coefficients::of(5, size, &read);
+        let grain = Grain::steady(&coefficients, Seed(0));
+        let mut row = vec![0.0; coefficients.dim()];
+        for (i, kept) in grain.kept().unwrap().chunks(row.len()).enumerate() {
+            grain.write(i, &mut row);
+            assert_eq!(row, kept);
+        }
+        let nothing = |_: usize, out: &mut [f32]| out.fill(0.0);
+        let large = Coefficients::of(KEPT / row.len() + 1, size, &nothing);
+        assert!(Grain::new(&large, Band::Faint).kept().is_none());
     }
 
     #[test]
