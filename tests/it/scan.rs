@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::cli::{ends, last_line_as_json, ue_audit};
-use crate::support::{image_folder, small_image_folder};
+use crate::support::small_image_folder;
 
 /// Enough rows for a verdict.
 const ROWS: usize = 1500;
@@ -17,16 +17,25 @@ fn clean_drop(home: &Path) {
     small_image_folder(&home.join("data"), ROWS, 10);
 }
 
+/// Small pictures are quick; strong poison takes the audit through all that it does where something is found.
 fn poisoned_drop(home: &Path) {
-    image_folder(&home.join("data"), ROWS, 10);
+    clean_drop(home);
     let poison = [
-        "poison", "data", "--attack", "lsp", "--ratio", "0.5", "--out", "poisoned",
+        "poison", "data", "--attack", "ar", "--budget", "2", "--ratio", "0.5", "--out", "poisoned",
     ];
     ends(ue_audit(home).args(poison), 0);
 }
 
 fn results(home: &Path, out: &str) -> Value {
     serde_json::from_slice(&fs::read(home.join(out).join("results.json")).unwrap()).unwrap()
+}
+
+/// Few clean rows are flagged, and more of the poison than `recall`.
+fn tells(report: &Value, recall: f64) {
+    let detection = &report["metrics"]["detection"];
+    for (name, least) in [("precision", 0.95), ("recall", recall)] {
+        assert!(detection[name].as_f64().unwrap() > least, "{detection}");
+    }
 }
 
 #[test]
@@ -39,34 +48,6 @@ fn a_clean_drop_ends_with_0() {
     );
     assert_eq!(last_line_as_json(&stdout)["verdict"], "clean");
     assert_eq!(results(home.path(), "out")["verdict"], "clean");
-}
-
-#[test]
-fn a_poisoned_drop_ends_with_1() {
-    let home = tempfile::tempdir().unwrap();
-    poisoned_drop(home.path());
-    let scan = [
-        "scan",
-        "poisoned",
-        "--truth",
-        "poisoned/truth.csv",
-        "--json",
-    ];
-    let (stderr, stdout) = ends(ue_audit(home.path()).args(scan).args(["--out", "out"]), 1);
-    assert!(stderr.contains("exit 1: the drop is poisoned"), "{stderr}");
-    let report = last_line_as_json(&stdout);
-    // 150 rows a class are few: most flags are right, and more than half of the poison has one.
-    let detection = &report["metrics"]["detection"];
-    assert!(
-        detection["precision"].as_f64().unwrap() > 0.95,
-        "{detection}"
-    );
-    assert!(detection["recall"].as_f64().unwrap() > 0.5, "{detection}");
-    assert!(report["timings"]["total_seconds"].as_f64().unwrap() > 0.0);
-    assert_eq!(
-        results(home.path(), "out")["timings"]["file"],
-        "timings.json"
-    );
 }
 
 #[test]
@@ -103,25 +84,24 @@ fn too_many_unreadable_rows_end_with_4() {
 }
 
 #[test]
-fn threads_change_nothing_and_tolerance_the_ending_alone() {
+fn a_poisoned_drop_ends_with_1_at_any_number_of_threads_and_tolerance_changes_the_ending_alone() {
     let home = tempfile::tempdir().unwrap();
-    clean_drop(home.path());
-    // Small pictures are quick; strong poison takes the audit through all that it does where something is found.
-    let poison = [
-        "poison", "data", "--attack", "ar", "--budget", "2", "--ratio", "0.5",
-    ];
-    ends(
-        ue_audit(home.path())
-            .args(poison)
-            .args(["--out", "poisoned"]),
-        0,
-    );
-    for (threads, fail_on, exit) in [("1", "medium", 1), ("2", "none", 0)] {
+    poisoned_drop(home.path());
+    let scan = |threads, fail_on, exit| {
         let mut command = assert_cmd::Command::new(assert_cmd::cargo::cargo_bin!("ue-audit"));
-        command.current_dir(home.path());
-        let scan = ["scan", "poisoned", "--threads", threads, "--out", threads];
-        ends(command.args(scan).args(["--fail-on", fail_on]), exit);
-    }
+        command.current_dir(home.path()).args(["scan", "poisoned"]);
+        command.args(["--truth", "poisoned/truth.csv", "--json"]);
+        command.args(["--threads", threads, "--out", threads]);
+        ends(command.args(["--fail-on", fail_on]), exit)
+    };
+    let (stderr, stdout) = scan("1", "medium", 1);
+    assert!(stderr.contains("exit 1: the drop is poisoned"), "{stderr}");
+    let report = last_line_as_json(&stdout);
+    tells(&report, 0.95);
+    assert!(report["timings"]["total_seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(results(home.path(), "1")["timings"]["file"], "timings.json");
+
+    scan("2", "none", 0);
     let [one, two] = ["1", "2"]
         .map(|out| fs::read_to_string(home.path().join(out).join("results.json")).unwrap());
     assert_eq!(one.split('\n').count(), two.split('\n').count());
@@ -180,7 +160,10 @@ fn the_demo_ends_with_0_whatever_it_finds() {
         0,
     );
     assert!(stdout.contains("F1"), "{stdout}");
-    assert_eq!(results(home.path(), "out")["verdict"], "poisoned");
+    let report = results(home.path(), "out");
+    assert_eq!(report["verdict"], "poisoned");
+    // 150 rows a class are few: most flags are right, and more than half of the poison has one.
+    tells(&report, 0.5);
 }
 
 #[cfg(unix)]
