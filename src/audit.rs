@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::Result;
 use crate::data::Dataset;
 use crate::decide::{Decision, decide, unanswerable};
-use crate::detect::{Evidence, collect};
+use crate::detect::{Evidence, Part, collect};
 use crate::dvae::{Dvae, DvaeConfig};
 use crate::observe::Observer;
 use crate::settings::{Preset, Settings};
@@ -37,6 +37,20 @@ pub fn run(
     model: Option<Dvae>,
     observer: &dyn Observer,
 ) -> Result<Audit> {
+    run_without(None, dataset, settings, model, observer)
+}
+
+/// As [`run`], but what is found does not look at one `part` of the evidence: what the part adds is the difference.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_without(
+    part: Option<Part>,
+    dataset: Dataset,
+    settings: &Settings,
+    model: Option<Dvae>,
+    observer: &dyn Observer,
+) -> Result<Audit> {
     let labels = dataset.labels();
     let classes = dataset.class_names.len();
     if let Some(decision) = unanswerable(&labels, classes) {
@@ -62,7 +76,7 @@ pub fn run(
     clock.lap("fit");
     let traces = model.traces(&dataset, observer)?;
     clock.lap("disentangle");
-    let evidence = collect(&dataset, traces, settings.seed, observer)?;
+    let evidence = collect(&dataset, traces, settings.seed, part, observer)?;
     clock.lap("score");
     let decision = decide(&evidence, &labels, classes, settings.fdr);
     clock.lap("decide");

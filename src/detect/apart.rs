@@ -28,6 +28,8 @@ pub(super) struct Search<'a> {
     pub(super) evident: &'a [Evident<'a>],
     /// Those of them that honest pictures of a class do not raise.
     pub(super) strict: &'a [&'a View],
+    /// Whether networks tell the rows of what was found.
+    pub(super) exact: bool,
     /// What rows are told apart by: few numbers, and all.
     pub(super) features: [&'a Rows; 2],
     /// What people do not see.
@@ -104,7 +106,9 @@ impl Search<'_> {
         }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
-        self.sharpen(&profiles[0], &mut found, observer)?;
+        if self.exact {
+            self.sharpen(&profiles[0], &mut found, observer)?;
+        }
         Ok((found.linked, found.unlinked))
     }
 

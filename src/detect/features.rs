@@ -11,11 +11,10 @@ const RIDGE: f64 = 1e-3;
 pub(super) fn features(
     labelled: &[&View],
     levels: &Rows,
-    left_over: &View,
+    left_over: &Rows,
     textures: &Rows,
 ) -> Result<[Rows; 2]> {
-    let left_over: Vec<f32> = left_over.scores.iter().map(|&v| v as f32).collect();
-    let loudness = levels.with_column(&left_over).sphered(RIDGE)?;
+    let loudness = levels.with_column(&left_over.values).sphered(RIDGE)?;
     let join = |parts: &[&Rows]| led_by(labelled, parts);
     Ok([join(&[&loudness]), join(&[&loudness, textures])])
 }

@@ -224,7 +224,21 @@ pub(super) struct Evident<'a> {
     pub(super) view: &'a View,
     pub(super) kind: Kind,
     /// Whether its law without a pattern is that under wrong labels, so that a small gap says enough.
-    pub(super) lawful: bool,
+    lawful: bool,
+}
+
+impl<'a> Evident<'a> {
+    /// By a view whose law without a pattern is that under wrong labels.
+    pub(super) fn lawful(view: &'a View, kind: Kind) -> Self {
+        let lawful = true;
+        Self { view, kind, lawful }
+    }
+
+    /// By a view without such a law.
+    pub(super) fn lawless(view: &'a View, kind: Kind) -> Self {
+        let lawful = false;
+        Self { view, kind, lawful }
+    }
 }
 
 /// The rows that stand apart by one view alone.

@@ -29,6 +29,18 @@ impl Rows {
         }
     }
 
+    /// One value a row.
+    pub(super) fn column(values: &[f64]) -> Self {
+        let values = values.iter().map(|&v| v as f32).collect();
+        Self { values, dim: 1 }
+    }
+
+    /// As many that say nothing.
+    pub(super) fn blank(mut self) -> Self {
+        self.values.fill(0.0);
+        self
+    }
+
     /// These with one more value a row.
     pub(super) fn with_column(&self, column: &[f32]) -> Self {
         let rows = (0..self.len()).zip(column);

@@ -19,6 +19,7 @@ mod link;
 mod loudness;
 mod matched;
 mod net;
+mod part;
 mod pixel;
 mod sharpen;
 mod spectrum;
@@ -40,6 +41,7 @@ use grain::{Band, Grain};
 use group::Evident;
 pub use group::Group;
 use linalg::Rows;
+pub use part::Part;
 use spectrum::Spectrum;
 pub use whole::Whole;
 
@@ -95,7 +97,7 @@ pub struct Evidence {
 }
 
 /// Measures every view on the readable rows of `data`, on which a D-VAE left `traces`, and finds what stands apart in
-/// them.
+/// them: all views are in the tables, but what is found may not look at the part that it is asked to do `without`.
 ///
 /// # Errors
 /// [`crate::Error::Numeric`] where a matrix cannot be factored, [`crate::Error::Interrupted`] when the observer says so.
@@ -103,6 +105,7 @@ pub fn collect(
     data: &Dataset,
     traces: Traces,
     seed: Seed,
+    without: Option<Part>,
     observer: &dyn Observer,
 ) -> Result<Evidence> {
     let labels = &data.labels()[..];
@@ -159,21 +162,33 @@ pub fn collect(
 
     let energy = unlabelled("energy", loudness::energy(&levels));
     let floor = unlabelled("floor", loudness::floor(&levels));
-    let labelled = [&template, &residual, &texture, &pixel, &net];
-    let [few, all] = features::features(&labelled, &levels, &left_over, &textures)?;
+    let left_out = |part| without == Some(part);
+    let looked_at = |view: &&View| without.is_none_or(|part| !part.holds(view));
+    let seen = |rows: Rows, part| if left_out(part) { rows.blank() } else { rows };
+    let levels = seen(levels, Part::Loudness);
+    let textures = seen(textures, Part::Texture);
+    let remainder = seen(Rows::column(&left_over.scores), Part::Dvae);
+    let mut labelled = vec![&template, &residual, &texture, &pixel, &net];
+    labelled.retain(looked_at);
+    let [few, all] = features::features(&labelled, &levels, &remainder, &textures)?;
     let eye = &Eye::new(&spectrum, [&visible, &steady], labels, folds, seed);
-    let evident = [
-        (&template, Kind::Place, true),
-        (&residual, Kind::Place, true),
-        (&texture, Kind::Texture, false),
+    let mut evident = vec![
+        Evident::lawful(&template, Kind::Place),
+        Evident::lawful(&residual, Kind::Place),
+        Evident::lawless(&texture, Kind::Texture),
     ];
-    let evident = evident.map(|(view, kind, lawful)| Evident { view, kind, lawful });
+    evident.retain(|evident| looked_at(&evident.view));
+    let mut loud = vec![&energy, &floor];
+    loud.retain(looked_at);
+    let mut strict = vec![&template, &residual, &pixel];
+    strict.retain(looked_at);
     let search = Search {
         eye,
-        loud: &[&energy, &floor],
+        loud: &loud,
         labelled: &labelled,
         evident: &evident,
-        strict: &[&template, &residual, &pixel],
+        strict: &strict,
+        exact: !left_out(Part::Exact),
         features: [&few, &all],
         grain: &grain,
         labels,
@@ -184,12 +199,13 @@ pub fn collect(
     done(5)?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
-    let faint = [
+    let mut faint = vec![
         (&template, Kind::Place),
         (&residual, Kind::Place),
         (&texture, Kind::Texture),
         (&net, Kind::Any),
     ];
+    faint.retain(|(view, _)| looked_at(view));
     let wholes = whole::wholes(&faint, labels, classes, &rest, || eye.look(observer))?;
     Ok(Evidence {
         views: vec![
@@ -208,5 +224,64 @@ fn unlabelled(name: &'static str, scores: Vec<f64>) -> View {
         name,
         scores,
         null: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use half::f16;
+
+    use super::striped::{DIM, SIZE, smooth_pictures};
+    use super::*;
+    use crate::observe::Silent;
+
+    const ROWS: usize = 400;
+
+    /// Evidence on two classes, a third of whose rows are striped, each class in its own way.
+    fn evidence(without: Option<Part>) -> Evidence {
+        let label = |row: usize| row as u32 / 3 % 2;
+        let striped = |row: usize| row.is_multiple_of(3);
+        let pictures = smooth_pictures(ROWS, |row| striped(row).then_some(label(row) == 0));
+        let level = |v: &f32| (127.5 + 100.0 * v).round() as u8;
+        let data = Dataset::from_pixels(
+            "test",
+            "striped",
+            ["a", "b"].map(String::from).into(),
+            SIZE,
+            pictures.iter().map(level).collect(),
+            &(0..ROWS).map(label).collect::<Vec<_>>(),
+        );
+        let traces = Traces {
+            residual: pictures.iter().map(|v| f16::from_f32(*v)).collect(),
+            perturbation_l2: vec![0.0; ROWS],
+            perturbation_linf: vec![0.0; ROWS],
+        };
+        assert_eq!(traces.residual.len(), ROWS * DIM);
+        collect(&data, traces, Seed(0), without, &Silent).unwrap()
+    }
+
+    #[test]
+    fn what_is_left_out_is_in_the_tables_and_nothing_is_found_by_it() {
+        let all = evidence(None);
+        assert!(!all.linked.is_empty());
+        for part in [Part::Dvae, Part::Texture] {
+            let others = evidence(Some(part));
+            assert_eq!(others.views, all.views, "{part:?}");
+            assert_ne!(others.linked, all.linked, "{part:?}");
+        }
+        let parts = [
+            Part::Dvae,
+            Part::Loudness,
+            Part::Template,
+            Part::Texture,
+            Part::Pixel,
+            Part::Net,
+            Part::Exact,
+        ];
+        for view in &all.views {
+            let owners = parts.iter().filter(|part| part.holds(view));
+            assert_eq!(owners.count(), 1, "{}", view.name);
+        }
     }
 }

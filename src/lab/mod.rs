@@ -3,6 +3,7 @@
 
 pub mod attack;
 pub mod defense;
+pub mod detector;
 pub mod experiment;
 pub mod planting;
 pub mod poison;

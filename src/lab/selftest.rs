@@ -130,7 +130,7 @@ impl Grounds<'_> {
         let data = planting.plant(planted)?;
         let Settings { seed, fdr, .. } = *self.settings;
         let traces = self.model.traces(&data, observer)?;
-        let evidence = collect(&data, traces, seed, observer)?;
+        let evidence = collect(&data, traces, seed, None, observer)?;
         let decision = decide(&evidence, &data.labels(), data.class_names.len(), fdr);
         let metrics = decision.against_all(&planting.truth(planted));
         Ok(Trial {

@@ -7,8 +7,8 @@ use ue_audit::Seed;
 use ue_audit::decide::Verdict;
 use ue_audit::demo;
 use ue_audit::lab::attack::{Attack, Lsp};
+use ue_audit::lab::detector::Detector;
 use ue_audit::lab::planting::Planting;
-use ue_audit::lab::rival;
 use ue_audit::observe::Silent;
 
 use crate::cli::{ends, last_line_as_json, ue_audit};
@@ -22,8 +22,8 @@ fn a_linear_network_finds_a_linear_shortcut() {
     let clean = loaded(home.path());
     let lsp = Lsp::sample_wise(2.0);
     let planting = Planting::new(&lsp, &clean, 1.0, Seed(4), &Silent).unwrap();
-    let named = rival::named("simple-linear").unwrap();
-    let judge = |data| rival::audit(data, &*named, &settings(), None, &Silent).unwrap();
+    let named = Detector::named("simple-linear").unwrap();
+    let judge = |data| named.audit(data, &settings(), None, &Silent).unwrap();
     let audit = judge(planting.plant(usize::MAX).unwrap());
     assert_eq!(
         audit.decision.verdict,

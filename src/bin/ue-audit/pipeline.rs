@@ -33,8 +33,8 @@ pub(crate) fn audit(
     let audit = match detector {
         #[cfg(feature = "lab")]
         Some(name) => {
-            let rival = ue_audit::lab::rival::named(name)?;
-            ue_audit::lab::rival::audit(dataset, &*rival, settings, model, observer)?
+            use ue_audit::lab::detector::Detector;
+            Detector::named(name)?.audit(dataset, settings, model, observer)?
         }
         _ => run(dataset, settings, model, observer)?,
     };

@@ -25,7 +25,7 @@ pub use learner::{Learned, Learner, Training};
 pub use poisons::{Making, Poisons};
 pub use repairs::{Repair, Repaired, Repairs, Table};
 pub use store::{Line, Store};
-pub use table8::{Detected, Detection, OURS, Table8};
+pub use table8::{Detected, Detection, Table8};
 pub use table9::{Remedy, Table9};
 
 use crate::data::write_atomic;

@@ -9,16 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::grounds::{CLEAN, Origin};
 use super::{Experiment, Grounds, markdown, number};
 use crate::Result;
-use crate::audit;
 use crate::data::{Dataset, read_truth, write_truth};
 use crate::decide::{Ratio, Verdict};
-use crate::lab::rival;
+use crate::lab::detector::Detector;
 use crate::observe::Observer;
 use crate::settings::Preset;
 use crate::stats::Metrics;
-
-/// The product's own evidence and rule, beside the [`rival::NAMES`].
-pub const OURS: &str = "ours";
 
 /// What the paper prints: attack, ratio, F1. It names no rule.
 const PUBLISHED: [(&str, f64, f64); 8] = [
@@ -68,8 +64,8 @@ pub struct Detected {
 }
 
 impl<'a> Table8<'a> {
-    /// The clean rows, and mixtures with each of `attacks` at each of `ratios`, judged by each of `detectors`: [`OURS`] or a
-    /// rival. Those that train a D-VAE do so by `preset`.
+    /// The clean rows, and mixtures with each of `attacks` at each of `ratios`, judged by each of `detectors`, by their
+    /// names. Those that train a D-VAE do so by `preset`.
     ///
     /// # Errors
     /// [`Error::Settings`](crate::Error::Settings) for an unknown detector.
@@ -79,8 +75,9 @@ impl<'a> Table8<'a> {
         detectors: &[String],
         preset: Preset,
     ) -> Result<Self> {
-        let mut rivals = detectors.iter().filter(|name| *name != OURS);
-        rivals.try_for_each(|name| rival::named(name).map(drop))?;
+        detectors
+            .iter()
+            .try_for_each(|name| Detector::named(name).map(drop))?;
         Ok(Self {
             grounds,
             attacks,
@@ -159,10 +156,7 @@ impl Experiment for Table8<'_> {
         let (data, truth) = self.grounds.mixture(&cell.attack, cell.ratio)?;
         let settings = self.grounds.settings(cell.preset)?;
         let begun = Instant::now();
-        let audit = match cell.detector.as_str() {
-            OURS => audit::run(data, &settings, None, observer)?,
-            name => rival::audit(data, &*rival::named(name)?, &settings, None, observer)?,
-        };
+        let audit = Detector::named(&cell.detector)?.audit(data, &settings, None, observer)?;
         let flags = audit.decision.rows.iter().map(|row| row.flagged);
         write_truth(&self.flags(cell), ids(self.grounds.data()).zip(flags))?;
         let Ratio {

@@ -6,10 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::grounds::{CLEAN, Origin};
 use super::learner::Training;
 use super::pure::{purified, settings};
-use super::{
-    Experiment, Grounds, Learned, Learner, OURS, Table8, columns_of, markdown, mean, percent,
-};
+use super::{Experiment, Grounds, Learned, Learner, Table8, columns_of, markdown, mean, percent};
 use crate::data::Dataset;
+use crate::lab::detector::OURS;
 use crate::observe::Observer;
 use crate::settings::Preset;
 use crate::{Error, Result};

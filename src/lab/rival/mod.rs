@@ -87,12 +87,9 @@ pub const NAMES: [&str; 7] = [
     "clustering",
 ];
 
-/// The rival called `name`.
-///
-/// # Errors
-/// [`Error::Settings`] for an unknown name.
-pub fn named(name: &str) -> Result<Box<dyn Rival>> {
-    Ok(match name {
+/// The rival called `name`, if there is one.
+pub fn named(name: &str) -> Option<Box<dyn Rival>> {
+    Some(match name {
         "norm" => Box::new(Norm),
         "agree" => Box::new(TableEight),
         "simple-linear" => Box::new(Agreement(Learner::Linear)),
@@ -100,12 +97,7 @@ pub fn named(name: &str) -> Result<Box<dyn Rival>> {
         "bias-shift" => Box::new(Agreement(Learner::Shifted)),
         "spectral" => Box::new(Spectral),
         "clustering" => Box::new(Clustering),
-        _ => {
-            return Err(Error::Settings {
-                name: "detector",
-                problem: format!("{name} is none of {}", NAMES.join(", ")),
-            });
-        }
+        _ => return None,
     })
 }
 

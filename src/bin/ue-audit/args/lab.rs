@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use ue_audit::lab::detector::{Detector, OURS};
 use ue_audit::zoo::Architecture;
 
 use super::common::{ArithmeticArgs, CopyArgs, JudgeArgs, OutArgs, SizeArgs, SourceArgs};
@@ -149,8 +150,8 @@ pub(crate) struct ReproduceArgs {
     /// A column of table 2, 6, 7 or 9, may be repeated [default: all].
     #[arg(long, value_name = "NAME")]
     pub(crate) defense: Vec<String>,
-    /// A detector of table 8, may be repeated: ours, or one that `scan --detector` knows.
-    #[arg(long, value_name = "NAME", default_value = ue_audit::lab::experiment::OURS)]
+    /// A detector of table 8, may be repeated.
+    #[arg(long, value_name = "NAME", default_value = OURS, value_parser = PossibleValuesParser::new(Detector::names()))]
     pub(crate) detector: Vec<String>,
     #[command(flatten)]
     pub(crate) size: SizeArgs,

@@ -28,9 +28,9 @@ pub(crate) struct ScanArgs {
     /// Compare with this table of sample_id,poisoned; the verdict does not see it.
     #[arg(long, value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
-    /// Judge by another detector, from the literature, to compare with.
+    /// Judge by another detector, from the literature, or without a part of the evidence, to compare with.
     #[cfg(feature = "lab")]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ue_audit::lab::rival::NAMES))]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(ue_audit::lab::detector::Detector::names()))]
     detector: Option<String>,
     /// Score with a saved model instead of fitting one.
     #[arg(long, value_name = "FILE")]
