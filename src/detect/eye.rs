@@ -24,10 +24,13 @@ pub(super) struct Eye<'a> {
     pub(super) grain: &'a Grain<'a>,
     /// What is left of it under noise that hides small perturbations.
     pub(super) steady: &'a Grain<'a>,
+    /// What is too large in the faint part for a perturbation.
+    contrast: &'a Grain<'a>,
     labels: &'a [u32],
     folds: &'a Folds,
     seed: Seed,
     seen: OnceCell<Seen>,
+    large: OnceCell<Vec<f64>>,
 }
 
 /// What a view looks for.
@@ -72,10 +75,10 @@ impl Seen {
 }
 
 impl<'a> Eye<'a> {
-    /// An eye for pictures with this `spectrum`, this visible `grain` and what is left of it under noise.
+    /// An eye for pictures with this `spectrum`, this visible `grain`, what is left of it under noise, and this contrast.
     pub(super) fn new(
         spectrum: &'a Spectrum<'a>,
-        [grain, steady]: [&'a Grain<'a>; 2],
+        [grain, steady, contrast]: [&'a Grain<'a>; 3],
         labels: &'a [u32],
         folds: &'a Folds,
         seed: Seed,
@@ -84,10 +87,12 @@ impl<'a> Eye<'a> {
             spectrum,
             grain,
             steady,
+            contrast,
             labels,
             folds,
             seed,
             seen: OnceCell::new(),
+            large: OnceCell::new(),
         }
     }
 
@@ -116,5 +121,18 @@ impl<'a> Eye<'a> {
             any: standard(net::view(self.grain, labels, folds, seed, observer)?),
         };
         Ok(self.seen.get_or_init(|| seen))
+    }
+
+    /// Evidence about labels that a network finds in the contrast of the faint part, standard normal under wrong labels.
+    ///
+    /// # Errors
+    /// As [`Eye::look`].
+    pub(super) fn large(&self, observer: &dyn Observer) -> Result<&[f64]> {
+        if let Some(large) = self.large.get() {
+            return Ok(large);
+        }
+        let rows: Vec<usize> = (0..self.labels.len()).collect();
+        let view = net::view(self.contrast, self.labels, self.folds, self.seed, observer)?;
+        Ok(self.large.get_or_init(|| view.standard(&rows)))
     }
 }

@@ -20,6 +20,10 @@ const FAINT: f64 = 0.1;
 /// Noise under which little is left of a perturbation that people do not see: its deviation in each coefficient is the length
 /// of a picture that is this value everywhere, in [0, 1] units (4 levels of 255).
 const HIDING: f64 = 4.0 / 255.0;
+/// Largest value of a perturbation that people do not see, in opponent colours; in most of the faint band it is half of this.
+const SMALL: f32 = 16.0 / 255.0;
+/// What is larger counts in units of this.
+const LARGE: f32 = 2.0 * SMALL;
 /// Rows of which all numbers together are no more than this are kept once they are made: 128 MiB.
 const KEPT: usize = 1 << 25;
 /// One part in this many of the coefficients, the least variant, is the last trace of natural pictures.
@@ -41,6 +45,8 @@ pub(super) struct Grain<'a> {
     scale: Vec<f32>,
     /// Deviation of the noise that is added to each coefficient, and what it is drawn from.
     noise: Option<(Vec<f32>, Seed)>,
+    /// Whether what is small is left out.
+    coarse: bool,
     faintest: Vec<usize>,
     kept: OnceLock<Vec<f32>>,
 }
@@ -50,6 +56,7 @@ impl<'a> Grain<'a> {
         Self {
             scale: scale(&coefficients.variance, band),
             noise: None,
+            coarse: false,
             faintest: faintest(&coefficients.variance),
             kept: OnceLock::new(),
             coefficients,
@@ -74,6 +81,16 @@ impl<'a> Grain<'a> {
         grain
     }
 
+    /// The part of the faint band that is too large for a perturbation, in pixels: edges and textures of some contrast. What is
+    /// told there was told by something that people see.
+    pub(super) fn contrast(coefficients: &'a Coefficients<'a>) -> Self {
+        let mut grain = Self::new(coefficients, Band::Faint);
+        let whole = |scale: &mut f32| *scale = if *scale > 0.0 { 1.0 } else { 0.0 };
+        grain.scale.iter_mut().for_each(whole);
+        grain.coarse = true;
+        grain
+    }
+
     pub(super) fn len(&self) -> usize {
         self.coefficients.len()
     }
@@ -83,7 +100,7 @@ impl<'a> Grain<'a> {
         self.coefficients.cosine().size()
     }
 
-    /// Writes row `i`, `[height, width, 3]`, about unit variance over the drop; gives back the mean square of its least
+    /// Writes row `i`, `[height, width, 3]`, about unit variance over the drop unless it is its [`Grain::contrast`]; gives back the mean square of its least
     /// variant coefficients.
     pub(super) fn write(&self, i: usize, out: &mut [f32]) -> f32 {
         self.coefficients.write(i, out);
@@ -95,6 +112,10 @@ impl<'a> Grain<'a> {
         }
         let energy: f32 = self.faintest.iter().map(|&at| out[at] * out[at]).sum();
         self.coefficients.cosine().back(out);
+        if self.coarse {
+            let left = |v: &mut f32| *v = v.signum() * (v.abs() - SMALL).max(0.0) / LARGE;
+            out.iter_mut().for_each(left);
+        }
         energy / self.faintest.len().max(1) as f32
     }
 
@@ -198,6 +219,26 @@ mod tests {
         });
         assert!(told[0][0] > 0.99 && told[0][1] > 0.99, "{told:?}");
         assert!(told[1][0] < 0.9 && told[1][1] > 0.99, "{told:?}");
+    }
+
+    #[test]
+    fn what_a_perturbation_may_add_leaves_no_contrast() {
+        let (size, n) = ((8, 8), 300);
+        let read = |i: usize, out: &mut [f32]| {
+            let rng = &mut Seed(i as u64).stream("slope", 0);
+            let slope: f32 = StandardNormal.sample(rng);
+            let stripe = [8.0, 0.0, 80.0][i % 3] / 255.0;
+            for (k, v) in out.iter_mut().enumerate() {
+                let (y, x) = (k / 3 / size.1, k / 3 % size.1);
+                *v = 3.0 * slope * y as f32 + if x % 2 == 0 { stripe } else { -stripe };
+            }
+        };
+        let coefficients = Coefficients::of(n, size, &read);
+        let grain = Grain::contrast(&coefficients);
+        let left = grain.map(|picture, _| picture.iter().map(|v| v.abs()).sum::<f32>());
+        for (i, left) in left.iter().enumerate() {
+            assert_eq!(*left > 1.0, i % 3 == 2, "{i}: {left}");
+        }
     }
 
     #[test]

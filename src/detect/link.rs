@@ -225,12 +225,19 @@ mod tests {
         let [grain, visible] =
             [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
         let steady = Grain::steady(&coefficients, Seed(0));
+        let contrast = Grain::contrast(&coefficients);
         let folds = &Folds::draw(&labels, 2, Seed(0));
         let spectrum = Spectrum::new(&coefficients).unwrap();
         let ties = Ties {
             views: &[],
             grain: &grain,
-            eye: &Eye::new(&spectrum, [&visible, &steady], &labels, folds, Seed(0)),
+            eye: &Eye::new(
+                &spectrum,
+                [&visible, &steady, &contrast],
+                &labels,
+                folds,
+                Seed(0),
+            ),
             labels: &labels,
             folds,
             seed: Seed(0),

@@ -120,6 +120,7 @@ pub fn collect(
 
     let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
     let steady = Grain::steady(pixels, seed);
+    let contrast = Grain::contrast(pixels);
     let net = net::view(&grain, labels, folds, seed, observer)?;
 
     observer.stage("evidence", 5);
@@ -171,7 +172,13 @@ pub fn collect(
     let mut labelled = vec![&template, &residual, &texture, &pixel, &net];
     labelled.retain(looked_at);
     let [few, all] = features::features(&labelled, &levels, &remainder, &textures)?;
-    let eye = &Eye::new(&spectrum, [&visible, &steady], labels, folds, seed);
+    let eye = &Eye::new(
+        &spectrum,
+        [&visible, &steady, &contrast],
+        labels,
+        folds,
+        seed,
+    );
     let mut evident = vec![
         Evident::lawful(&template, Kind::Place),
         Evident::lawful(&residual, Kind::Place),
@@ -206,7 +213,15 @@ pub fn collect(
         (&net, Kind::Any),
     ];
     faint.retain(|(view, _)| looked_at(view));
-    let wholes = whole::wholes(&faint, labels, classes, &rest, || eye.look(observer))?;
+    let wholes = whole::wholes(
+        &faint,
+        &pixel,
+        labels,
+        classes,
+        &rest,
+        || eye.look(observer),
+        || eye.large(observer),
+    )?;
     Ok(Evidence {
         views: vec![
             energy, floor, left_over, template, residual, texture, pixel, net,

@@ -1,7 +1,8 @@
 //! Classes that carry a pattern as a whole, where no clean row is left to compare with.
 //!
 //! Evidence under wrong labels says what to expect of a class without a pattern. Honest classes can be told apart too, and
-//! on easy data as well as any poison; but then what people see tells them apart at least as well as what they do not see.
+//! on easy data as well as any poison; but then what people see tells them apart at least as well as what they do not see, or what
+//! tells them is no small thing: grass and gravel differ in fine texture alone, of large contrast.
 
 use super::View;
 use super::eye::{BEYOND, Kind, Seen};
@@ -27,14 +28,17 @@ pub struct Whole {
 }
 
 /// The classes that carry as a whole by one of the `faint` views, `rest` being the rows that do not stand apart already:
-/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. `look` is
-/// asked what people see if a class may carry.
+/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. Where a class may
+/// carry, `look` is asked what people see, and `large` what a network finds in what is large, unless `spots` say the class: single
+/// pixels may be changed by any amount.
 pub(super) fn wholes<'a>(
     faint: &[(&View, Kind)],
+    spots: &View,
     labels: &[u32],
     classes: usize,
     rest: &[bool],
     look: impl Fn() -> Result<&'a Seen>,
+    large: impl Fn() -> Result<&'a [f64]>,
 ) -> Result<Vec<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
     let medians = |scores: &[f64]| medians(scores, labels, classes, rest);
@@ -53,7 +57,14 @@ pub(super) fn wholes<'a>(
             let agreed = network[class] >= AGREED && network[class] >= BEYOND * any;
             agreed && faint[class] >= MEDIAN && faint[class] >= BEYOND * same.max(any)
         };
-        let classes: Vec<bool> = (0..classes).map(carries).collect();
+        let mut classes: Vec<bool> = (0..classes).map(carries).collect();
+        if classes.contains(&true) {
+            let (large, spots) = (medians(large()?), medians(&spots.standard(&rows)));
+            for (class, carries) in classes.iter_mut().enumerate() {
+                let is_small = network[class] >= BEYOND * large[class];
+                *carries &= is_small || spots[class] >= MEDIAN;
+            }
+        }
         if classes.contains(&true) {
             wholes.push(Whole { scores, classes });
         }
@@ -90,11 +101,22 @@ mod tests {
     }
 
     fn found(faint: f64, visible: f64, rest: &[bool]) -> Option<Vec<bool>> {
+        found_beside(faint, [visible, 0.0, 0.0], rest)
+    }
+
+    fn found_beside(
+        faint: f64,
+        [visible, large, spots]: [f64; 3],
+        rest: &[bool],
+    ) -> Option<Vec<bool>> {
         let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
-        let seen = Seen::by_network(view(visible).standard(&(0..100).collect::<Vec<_>>()));
+        let all: Vec<usize> = (0..100).collect();
+        let [seen, large] = [visible, large].map(|own| view(own).standard(&all));
+        let seen = Seen::by_network(seen);
         let faint = [(&view(faint), Kind::Any)];
-        let wholes = wholes(&faint, &labels, 2, rest, || Ok(&seen)).unwrap();
-        Some(wholes.into_iter().next()?.classes)
+        let (look, large) = (|| Ok(&seen), || Ok(&large[..]));
+        let wholes = wholes(&faint, &view(spots), &labels, 2, rest, look, large);
+        Some(wholes.unwrap().into_iter().next()?.classes)
     }
 
     #[test]
@@ -106,15 +128,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_large_makes_no_class_carry_unless_it_is_a_pixel() {
+        let rest = [true; 100];
+        let found = |large, spots| found_beside(4.0, [0.0, large, spots], &rest);
+        assert_eq!(found(1.0, 0.0).unwrap(), [true, false]);
+        assert_eq!(found(3.5, 0.0), None);
+        assert_eq!(found(3.5, 4.0).unwrap(), [true, false]);
+    }
+
+    #[test]
     fn a_texture_alone_makes_no_class_carry() {
         let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
         let seen = Seen::by_network(vec![0.0; 100]);
         let by = |net: f64| {
             let (texture, net) = (view(4.0), view(net));
             let faint = [(&texture, Kind::Texture), (&net, Kind::Any)];
-            wholes(&faint, &labels, 2, &[true; 100], || Ok(&seen))
-                .unwrap()
-                .len()
+            let nothing = [0.0; 100];
+            let (look, large) = (|| Ok(&seen), || Ok(&nothing[..]));
+            let wholes = wholes(&faint, &view(0.0), &labels, 2, &[true; 100], look, large);
+            wholes.unwrap().len()
         };
         assert_eq!((by(0.2), by(1.5)), (0, 1));
     }
