@@ -100,8 +100,8 @@ impl<'a> Grain<'a> {
         self.coefficients.cosine().size()
     }
 
-    /// Writes row `i`, `[height, width, 3]`, about unit variance over the drop unless it is its [`Grain::contrast`]; gives back the mean square of its least
-    /// variant coefficients.
+    /// Writes row `i`, `[height, width, 3]`, about unit variance over the drop unless it is its [`Grain::contrast`]; gives
+    /// back the mean square of its least variant coefficients.
     pub(super) fn write(&self, i: usize, out: &mut [f32]) -> f32 {
         self.coefficients.write(i, out);
         out.iter_mut().zip(&self.scale).for_each(|(v, s)| *v *= s);

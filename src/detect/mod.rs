@@ -213,9 +213,13 @@ pub fn collect(
         (&net, Kind::Any),
     ];
     faint.retain(|(view, _)| looked_at(view));
+    if left_out(Part::Net) {
+        // No other view may say in its place that a class carries as a whole.
+        faint.clear();
+    }
     let wholes = whole::wholes(
         &faint,
-        &pixel,
+        Some(&pixel).filter(looked_at),
         labels,
         classes,
         &rest,

@@ -2,7 +2,7 @@
 //!
 //! Evidence under wrong labels says what to expect of a class without a pattern. Honest classes can be told apart too, and
 //! on easy data as well as any poison; but then what people see tells them apart at least as well as what they do not see, or what
-//! tells them is no small thing: grass and gravel differ in fine texture alone, of large contrast.
+//! tells them is no small thing: drawn shapes differ in their edges alone, of large contrast.
 
 use super::View;
 use super::eye::{BEYOND, Kind, Seen};
@@ -28,12 +28,12 @@ pub struct Whole {
 }
 
 /// The classes that carry as a whole by one of the `faint` views, `rest` being the rows that do not stand apart already:
-/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. Where a class may
-/// carry, `look` is asked what people see, and `large` what a network finds in what is large, unless `spots` say the class: single
-/// pixels may be changed by any amount.
+/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. Where a
+/// class may carry, `look` is asked what people see, and `large` what a network finds in what is large, unless the view of
+/// `spots`, if it is looked at, says the class: single pixels may be changed by any amount.
 pub(super) fn wholes<'a>(
     faint: &[(&View, Kind)],
-    spots: &View,
+    spots: Option<&View>,
     labels: &[u32],
     classes: usize,
     rest: &[bool],
@@ -59,10 +59,12 @@ pub(super) fn wholes<'a>(
         };
         let mut classes: Vec<bool> = (0..classes).map(carries).collect();
         if classes.contains(&true) {
-            let (large, spots) = (medians(large()?), medians(&spots.standard(&rows)));
+            let large = medians(large()?);
+            let spots = spots.map(|view| medians(&view.standard(&rows)));
+            let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= MEDIAN);
             for (class, carries) in classes.iter_mut().enumerate() {
                 let is_small = network[class] >= BEYOND * large[class];
-                *carries &= is_small || spots[class] >= MEDIAN;
+                *carries &= is_small || is_spotted(class);
             }
         }
         if classes.contains(&true) {
@@ -115,7 +117,7 @@ mod tests {
         let seen = Seen::by_network(seen);
         let faint = [(&view(faint), Kind::Any)];
         let (look, large) = (|| Ok(&seen), || Ok(&large[..]));
-        let wholes = wholes(&faint, &view(spots), &labels, 2, rest, look, large);
+        let wholes = wholes(&faint, Some(&view(spots)), &labels, 2, rest, look, large);
         Some(wholes.unwrap().into_iter().next()?.classes)
     }
 
@@ -145,7 +147,7 @@ mod tests {
             let faint = [(&texture, Kind::Texture), (&net, Kind::Any)];
             let nothing = [0.0; 100];
             let (look, large) = (|| Ok(&seen), || Ok(&nothing[..]));
-            let wholes = wholes(&faint, &view(0.0), &labels, 2, &[true; 100], look, large);
+            let wholes = wholes(&faint, None, &labels, 2, &[true; 100], look, large);
             wholes.unwrap().len()
         };
         assert_eq!((by(0.2), by(1.5)), (0, 1));
