@@ -56,9 +56,9 @@ impl Found {
     }
 
     /// Whether `group` is a surer account of a linked one, whose place it then takes: what one view told is told better by all.
-    fn takes_over(&mut self, group: &Group) -> bool {
+    fn takes_over(&mut self, group: &Group, labels: &[u32], classes: usize) -> bool {
         let mut linked = self.linked.iter_mut();
-        let known = linked.find(|known| group.is_surer_of(known));
+        let known = linked.find(|known| group.is_surer_of(known, labels, classes));
         known.map(|known| known.clone_from(group)).is_some()
     }
 
@@ -162,13 +162,17 @@ impl Search<'_> {
 
     /// Tells the new ones among the `groups` by whether they are linked.
     fn sort(&self, groups: Vec<Group>, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+        let (labels, classes) = (self.labels, self.folds.classes);
         for group in groups {
             let group = self.different(group);
             let inside = group.sides().0;
-            if inside.len() < group::LEAST || found.takes_over(&group) || found.knows(&group) {
+            let known = inside.len() < group::LEAST
+                || found.takes_over(&group, labels, classes)
+                || found.knows(&group);
+            if known {
                 continue;
             }
-            let mut others = found.rest(self.labels.len());
+            let mut others = found.rest(labels.len());
             others.retain(|&i| group.members[i] <= 0.5);
             match self.ties().hold(&inside, &others, observer)? {
                 true => found.linked.push(group),

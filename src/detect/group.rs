@@ -33,6 +33,9 @@ const KNOWN: Gap = Gap {
     separation: 2.5,
     doubt: 0.2,
 };
+/// Share of the rows without a pattern that are spread wider than a normal law has them. Under wrong labels, 3 to 9 rows in 10,000
+/// are beyond 4 deviations: among a hundred that carry these would be many.
+const OUTLIERS: f64 = 0.005;
 /// A group has at least this many rows: a picture and its copies are alike as well.
 pub(super) const LEAST: usize = 8;
 /// Groups that share this much of their rows are one...
@@ -110,9 +113,25 @@ impl Group {
         both > 0.5 * self.members.iter().sum::<f64>()
     }
 
-    /// Whether it is of the rows of the `known` group, with fewer in doubt.
-    pub(super) fn is_surer_of(&self, known: &Self) -> bool {
-        self.doubt < known.doubt && shared(self, known) >= SAME
+    /// Whether it is of the rows of the `known` group, with fewer in doubt, and loses none of its classes: the surest accounts are
+    /// those that leave out the class that is hardest to tell.
+    pub(super) fn is_surer_of(&self, known: &Self, labels: &[u32], classes: usize) -> bool {
+        let same = shared(self, known) >= SAME && self.has_classes_of(known, labels, classes);
+        same && self.doubt < known.doubt
+    }
+
+    /// Whether it holds most of the rows that the `other` group has of each class, of which it has more than a few.
+    fn has_classes_of(&self, other: &Self, labels: &[u32], classes: usize) -> bool {
+        let mut rows = vec![(0f64, 0f64); classes];
+        let members = self.members.iter().zip(&other.members).zip(labels);
+        for ((&own, &of_other), &label) in members {
+            let (both, all) = &mut rows[label as usize];
+            *both += own.min(of_other);
+            *all += of_other;
+        }
+        let few = LEAST as f64;
+        rows.iter()
+            .all(|(both, all)| *all < few || *both > 0.5 * all)
     }
 
     /// Whether nearly all of its rows are of one class.
@@ -248,8 +267,14 @@ pub(super) fn by_evidence(evident: &Evident<'_>, labels: &[u32], classes: usize)
         false => (Anchor::FAR, &SEARCHED),
     };
     let scores = &evident.view.scores;
-    let mixture = Mixture::fit(scores, labels, classes, anchor);
-    stands_apart(told(scores.clone(), &mixture, labels), gap, labels, classes)
+    let mut mixture = Mixture::fit(scores, labels, classes, anchor);
+    let group = stands_apart(told(scores.clone(), &mixture, labels), gap, labels, classes)?;
+    if !evident.lawful {
+        return Some(group);
+    }
+    mixture.tail = OUTLIERS;
+    let (group, _) = told(scores.clone(), &mixture, labels);
+    group.of_parts(labels, classes)
 }
 
 /// The share that two groups have in common of all their rows.
@@ -353,6 +378,34 @@ mod tests {
     }
 
     #[test]
+    fn rows_beyond_a_normal_law_are_no_part_of_a_few_that_carry() {
+        let rows = 10_000;
+        let carries = |i: usize| i.is_multiple_of(200);
+        let rng = &mut crate::Seed(4).stream("outliers", 0);
+        let mut score = |i: usize| -> f64 {
+            let z: f64 = StandardNormal.sample(rng);
+            match i {
+                _ if carries(i) => 9.0 + 3.0 * z,
+                _ if i % 200 == 7 => 3.0 * z,
+                _ => z,
+            }
+        };
+        let view = View {
+            name: "test",
+            scores: (0..rows).map(&mut score).collect(),
+            null: Vec::new(),
+        };
+        let labels: Vec<u32> = (0..rows as u32).map(|i| i / 200 % 4).collect();
+        let group = by_evidence(&Evident::lawful(&view, Kind::Place), &labels, 4).unwrap();
+        let sure = (0..rows).filter(|&i| group.members[i] > 0.9);
+        let (found, natural): (Vec<usize>, Vec<usize>) = sure.partition(|&i| carries(i));
+        assert!(
+            found.len() >= 35 && natural.len() <= 1,
+            "{found:?} {natural:?}"
+        );
+    }
+
+    #[test]
     fn a_slope_has_no_gap() {
         assert!(found(|_| false, 0.0).is_empty());
         assert!(found(|i| i % 5 == 0, 1.0).is_empty());
@@ -361,12 +414,28 @@ mod tests {
     #[test]
     fn an_account_of_the_same_rows_is_surer_with_fewer_in_doubt() {
         let of = |members: [f64; 6]| Group::new(vec![0.0; 6], members.into());
+        let surer = |one: &Group, other: &Group| one.is_surer_of(other, &[0; 6], 1);
         let vague = of([1.0, 1.0, 1.0, 1.0, 0.6, 0.0]);
-        assert!(of([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]).is_surer_of(&vague));
-        assert!(!of([1.0, 1.0, 1.0, 1.0, 0.6, 0.6]).is_surer_of(&vague));
+        assert!(surer(&of([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]), &vague));
+        assert!(!surer(&of([1.0, 1.0, 1.0, 1.0, 0.6, 0.6]), &vague));
+        let others = of([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+        assert!(!surer(&others, &vague), "other rows");
+    }
+
+    #[test]
+    fn an_account_that_loses_a_class_is_not_surer() {
+        let labels: Vec<u32> = (0..200).map(|i| u32::from(i < 20)).collect();
+        let of = |from: usize, p: f64| {
+            let members = (0..200).map(|i| if i < from { 0.0 } else { p });
+            Group::new(vec![0.0; 200], members.collect())
+        };
+        let surer = |from: usize| of(from, 0.99).is_surer_of(&of(0, 0.9), &labels, 2);
+        assert!(surer(0) && surer(5));
+        assert!(!surer(20), "a class is lost");
+        let few = of(15, 0.9);
         assert!(
-            !of([1.0, 1.0, 0.0, 0.0, 0.0, 0.0]).is_surer_of(&vague),
-            "other rows"
+            of(20, 0.99).is_surer_of(&few, &labels, 2),
+            "five rows are no class"
         );
     }
 

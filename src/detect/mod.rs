@@ -213,19 +213,17 @@ pub fn collect(
         (&net, Kind::Any),
     ];
     faint.retain(|(view, _)| looked_at(view));
-    if left_out(Part::Net) {
+    let wholes = match left_out(Part::Net) {
         // No other view may say in its place that a class carries as a whole.
-        faint.clear();
-    }
-    let wholes = whole::wholes(
-        &faint,
-        Some(&pixel).filter(looked_at),
-        labels,
-        classes,
-        &rest,
-        || eye.look(observer),
-        || eye.large(observer),
-    )?;
+        true => Vec::new(),
+        false => {
+            let spots = Some(&pixel).filter(looked_at);
+            let net = &net;
+            let views = whole::Views { faint, net, spots };
+            let (look, large) = (|| eye.look(observer), || eye.large(observer));
+            whole::wholes(&views, labels, classes, &rest, look, large)?
+        }
+    };
     Ok(Evidence {
         views: vec![
             energy, floor, left_over, template, residual, texture, pixel, net,
@@ -289,17 +287,8 @@ mod tests {
             assert_eq!(others.views, all.views, "{part:?}");
             assert_ne!(others.linked, all.linked, "{part:?}");
         }
-        let parts = [
-            Part::Dvae,
-            Part::Loudness,
-            Part::Template,
-            Part::Texture,
-            Part::Pixel,
-            Part::Net,
-            Part::Exact,
-        ];
         for view in &all.views {
-            let owners = parts.iter().filter(|part| part.holds(view));
+            let owners = Part::ALL.iter().filter(|part| part.holds(view));
             assert_eq!(owners.count(), 1, "{}", view.name);
         }
     }

@@ -22,6 +22,17 @@ pub enum Part {
 }
 
 impl Part {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Dvae,
+        Self::Loudness,
+        Self::Template,
+        Self::Texture,
+        Self::Pixel,
+        Self::Net,
+        Self::Exact,
+    ];
+
     /// Whether `view` belongs to it.
     pub(super) fn holds(self, view: &View) -> bool {
         let views: &[&str] = match self {

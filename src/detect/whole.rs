@@ -27,13 +27,21 @@ pub struct Whole {
     pub classes: Vec<bool>,
 }
 
-/// The classes that carry as a whole by one of the `faint` views, `rest` being the rows that do not stand apart already:
-/// where a part of a class carries, the others do not. A class carries if the last of the views, the network, agrees. Where a
-/// class may carry, `look` is asked what people see, and `large` what a network finds in what is large, unless the view of
-/// `spots`, if it is looked at, says the class: single pixels may be changed by any amount.
+/// What is asked about whole classes.
+pub(super) struct Views<'a> {
+    /// Any of which may say that a class carries, of what people do not see.
+    pub(super) faint: Vec<(&'a View, Kind)>,
+    /// That of a network, which must agree.
+    pub(super) net: &'a View,
+    /// That of single pixels, which may be changed by any amount.
+    pub(super) spots: Option<&'a View>,
+}
+
+/// The classes that carry as a whole by one of the `views`, `rest` being the rows that do not stand apart already: where a part of a
+/// class carries, the others do not. Where a class may carry, `look` is asked what people see, and `large` what a network finds in
+/// what is large, unless single pixels say the class.
 pub(super) fn wholes<'a>(
-    faint: &[(&View, Kind)],
-    spots: Option<&View>,
+    views: &Views<'_>,
     labels: &[u32],
     classes: usize,
     rest: &[bool],
@@ -42,10 +50,9 @@ pub(super) fn wholes<'a>(
 ) -> Result<Vec<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
     let medians = |scores: &[f64]| medians(scores, labels, classes, rest);
-    let network = faint.last().map(|(view, _)| medians(&view.standard(&rows)));
-    let network = network.unwrap_or_default();
+    let network = medians(&views.net.standard(&rows));
     let mut wholes = Vec::new();
-    for &(view, kind) in faint {
+    for &(view, kind) in &views.faint {
         let scores = view.standard(&rows);
         let faint = medians(&scores);
         if faint.iter().all(|&median| median < MEDIAN) {
@@ -60,7 +67,7 @@ pub(super) fn wholes<'a>(
         let mut classes: Vec<bool> = (0..classes).map(carries).collect();
         if classes.contains(&true) {
             let large = medians(large()?);
-            let spots = spots.map(|view| medians(&view.standard(&rows)));
+            let spots = views.spots.map(|view| medians(&view.standard(&rows)));
             let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= MEDIAN);
             for (class, carries) in classes.iter_mut().enumerate() {
                 let is_small = network[class] >= BEYOND * large[class];
@@ -115,9 +122,14 @@ mod tests {
         let all: Vec<usize> = (0..100).collect();
         let [seen, large] = [visible, large].map(|own| view(own).standard(&all));
         let seen = Seen::by_network(seen);
-        let faint = [(&view(faint), Kind::Any)];
+        let (net, spots) = (view(faint), view(spots));
+        let views = Views {
+            faint: vec![(&net, Kind::Any)],
+            net: &net,
+            spots: Some(&spots),
+        };
         let (look, large) = (|| Ok(&seen), || Ok(&large[..]));
-        let wholes = wholes(&faint, Some(&view(spots)), &labels, 2, rest, look, large);
+        let wholes = wholes(&views, &labels, 2, rest, look, large);
         Some(wholes.unwrap().into_iter().next()?.classes)
     }
 
@@ -144,10 +156,14 @@ mod tests {
         let seen = Seen::by_network(vec![0.0; 100]);
         let by = |net: f64| {
             let (texture, net) = (view(4.0), view(net));
-            let faint = [(&texture, Kind::Texture), (&net, Kind::Any)];
+            let views = Views {
+                faint: vec![(&texture, Kind::Texture), (&net, Kind::Any)],
+                net: &net,
+                spots: None,
+            };
             let nothing = [0.0; 100];
             let (look, large) = (|| Ok(&seen), || Ok(&nothing[..]));
-            let wholes = wholes(&faint, None, &labels, 2, &[true; 100], look, large);
+            let wholes = wholes(&views, &labels, 2, &[true; 100], look, large);
             wholes.unwrap().len()
         };
         assert_eq!((by(0.2), by(1.5)), (0, 1));

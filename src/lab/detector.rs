@@ -11,15 +11,17 @@ use crate::{Error, Result, Settings};
 /// The product's own evidence and rule.
 pub const OURS: &str = "ours";
 /// It without one part.
-const WITHOUT: [(&str, Part); 7] = [
-    ("without-dvae", Part::Dvae),
-    ("without-loudness", Part::Loudness),
-    ("without-template", Part::Template),
-    ("without-texture", Part::Texture),
-    ("without-pixel", Part::Pixel),
-    ("without-net", Part::Net),
-    ("without-exact", Part::Exact),
-];
+fn without(part: Part) -> &'static str {
+    match part {
+        Part::Dvae => "without-dvae",
+        Part::Loudness => "without-loudness",
+        Part::Template => "without-template",
+        Part::Texture => "without-texture",
+        Part::Pixel => "without-pixel",
+        Part::Net => "without-net",
+        Part::Exact => "without-exact",
+    }
+}
 
 /// Audits a drop.
 pub enum Detector {
@@ -32,8 +34,7 @@ pub enum Detector {
 impl Detector {
     /// Names of all, as on the command line.
     pub fn names() -> Vec<&'static str> {
-        let parts = WITHOUT.map(|(name, _)| name);
-        [&[OURS], &rival::NAMES[..], &parts].concat()
+        [&[OURS], &rival::NAMES[..], &Part::ALL.map(without)].concat()
     }
 
     /// The one called `name`.
@@ -44,8 +45,9 @@ impl Detector {
         if name == OURS {
             return Ok(Self::Ours(None));
         }
-        if let Some((_, part)) = WITHOUT.iter().find(|(known, _)| *known == name) {
-            return Ok(Self::Ours(Some(*part)));
+        let part = Part::ALL.into_iter().find(|part| without(*part) == name);
+        if part.is_some() {
+            return Ok(Self::Ours(part));
         }
         let rival = rival::named(name).map(Self::Rival);
         rival.ok_or_else(|| Error::Settings {
