@@ -152,8 +152,9 @@ impl Search<'_> {
             };
             let group = self.different(group);
             let Evident { view, kind, .. } = *evident;
+            let group = self.ties().unseen(group, view, kind, observer)?;
             let inside = group.sides().0;
-            if self.ties().beyond(view, kind, &inside, observer)? {
+            if inside.len() >= group::LEAST && self.ties().beyond(view, kind, &inside, observer)? {
                 found.linked.push(group);
             }
         }
