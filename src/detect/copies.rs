@@ -12,7 +12,7 @@ const LEAST: usize = 4;
 
 /// `group` without the classes whose pictures in it look alike.
 pub(super) fn without_copies(
-    mut group: Group,
+    group: Group,
     visible: &Grain<'_>,
     labels: &[u32],
     classes: usize,
@@ -31,12 +31,7 @@ pub(super) fn without_copies(
                 && in_common(&inside, visible) - in_common(&outside, visible) > ALIKE
         })
         .collect();
-    for (p, &label) in group.members.iter_mut().zip(labels) {
-        if copies[label as usize] {
-            *p = 0.0;
-        }
-    }
-    group
+    group.without_classes(labels, &copies)
 }
 
 /// The energy of the mean of the rows, as a share of their mean energy.

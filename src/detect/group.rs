@@ -116,8 +116,9 @@ impl Group {
     /// Whether it is of the rows of the `known` group, with fewer in doubt, and loses none of its classes: the surest accounts are
     /// those that leave out the class that is hardest to tell.
     pub(super) fn is_surer_of(&self, known: &Self, labels: &[u32], classes: usize) -> bool {
-        let same = shared(self, known) >= SAME && self.has_classes_of(known, labels, classes);
-        same && self.doubt < known.doubt
+        self.doubt < known.doubt
+            && shared(self, known) >= SAME
+            && self.has_classes_of(known, labels, classes)
     }
 
     /// Whether it holds most of the rows that the `other` group has of each class, of which it has more than a few.
@@ -170,19 +171,22 @@ impl Group {
         (group.sides().0.len() >= LEAST).then_some(group)
     }
 
-    fn without_whole_classes(mut self, labels: &[u32], classes: usize) -> Self {
+    fn without_whole_classes(self, labels: &[u32], classes: usize) -> Self {
         let mut inside = vec![(0f64, 0f64); classes];
         for (&p, &label) in self.members.iter().zip(labels) {
             let (members, rows) = &mut inside[label as usize];
             *members += p;
             *rows += 1.0;
         }
-        for (p, &label) in self.members.iter_mut().zip(labels) {
-            let (members, rows) = inside[label as usize];
-            if members > WHOLE * rows {
-                *p = 0.0;
-            }
-        }
+        let whole = inside.iter().map(|(members, rows)| *members > WHOLE * rows);
+        self.without_classes(labels, &whole.collect::<Vec<_>>())
+    }
+
+    /// The group without the rows of the classes that are `left_out`.
+    pub(super) fn without_classes(mut self, labels: &[u32], left_out: &[bool]) -> Self {
+        let rows = self.members.iter_mut().zip(labels);
+        let left_out = rows.filter(|(_, label)| left_out[**label as usize]);
+        left_out.for_each(|(p, _)| *p = 0.0);
         self
     }
 }

@@ -175,7 +175,7 @@ impl Ties<'_> {
 /// `group` without the classes of which more is `seen` in its rows than in the others, unless the `faint` evidence is [`MUCH`] times
 /// as much.
 fn without_seen(
-    mut group: Group,
+    group: Group,
     faint: &[f64],
     seen: [&[f64]; 2],
     labels: &[u32],
@@ -194,12 +194,7 @@ fn without_seen(
         })
     };
     let is_seen: Vec<bool> = (0..classes).map(is_seen).collect();
-    for (p, &label) in group.members.iter_mut().zip(labels) {
-        if is_seen[label as usize] {
-            *p = 0.0;
-        }
-    }
-    group
+    group.without_classes(labels, &is_seen)
 }
 
 /// `count` of the `rows`, evenly.
