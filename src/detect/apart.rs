@@ -12,7 +12,7 @@ use super::{View, copies};
 use crate::observe::Observer;
 use crate::{Result, Seed};
 
-/// Linked groups that together hold less than one in this many rows explain nothing about most of the drop.
+/// Linked groups that together hold less than one in this many rows explain nothing about the others.
 const FEW: usize = 50;
 
 /// How often what was found is taken away to look beneath it.
@@ -72,6 +72,11 @@ impl Found {
         }
     }
 
+    /// Whether the linked groups hold too few of the `rows` to explain the others.
+    fn is_little(&self, rows: usize) -> bool {
+        rows - self.rest(rows).len() < rows / FEW
+    }
+
     /// Numbers of the rows that are in no linked group.
     fn rest(&self, rows: usize) -> Vec<usize> {
         match Group::union(&self.linked) {
@@ -86,10 +91,14 @@ impl Search<'_> {
     pub(super) fn groups(&self, observer: &dyn Observer) -> Result<(Vec<Group>, Vec<Group>)> {
         let profiles = self.features.map(|rows| Profile::new(rows, self.folds));
         let (labels, classes) = (self.labels, self.folds.classes);
+        let sharpener = self.sharpener(&profiles[0]);
         let mut found = Found::default();
         self.by_evidence(&mut found, observer)?;
-        let groups = group::find(&profiles, &self.traces(), End::Most, labels, classes)?;
-        self.sort(groups, &mut found, observer)?;
+        let trained = group::find(&profiles, &self.traces(), End::Most, labels, classes)?;
+        self.sort(trained.apart, &mut found, observer)?;
+        if self.exact && found.is_little(labels.len()) {
+            self.bring_out(&sharpener, &trained.vague, &mut found, observer)?;
+        }
         for _ in 0..LAYERS {
             let before = found.linked.len();
             if before == 0 {
@@ -100,22 +109,21 @@ impl Search<'_> {
                 break;
             }
         }
-        if labels.len() - found.rest(labels.len()).len() < labels.len() / FEW {
+        if found.is_little(labels.len()) {
             let quiet = self.beside_the_quiet(&profiles, observer)?;
             found.linked.extend(quiet);
         }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
         if self.exact {
-            self.sharpen(&profiles[0], &mut found, observer)?;
+            self.sharpen(&sharpener, &mut found, observer)?;
         }
         Ok((found.linked, found.unlinked))
     }
 
-    /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
-    /// `few` is the profile of the few features.
-    fn sharpen(&self, few: &Profile, found: &mut Found, observer: &dyn Observer) -> Result<()> {
-        let sharpener = Sharpener {
+    /// What tells rows more sharply, beside the `few` features.
+    fn sharpener<'b>(&'b self, few: &'b Profile) -> Sharpener<'b> {
+        Sharpener {
             features: self.features[0],
             profile: few,
             labelled: self.labelled,
@@ -123,7 +131,36 @@ impl Search<'_> {
             labels: self.labels,
             folds: self.folds,
             seed: self.seed,
-        };
+        }
+    }
+
+    /// What can be brought out of the `vague` groups, as far as it is linked: networks look for a gap here, and find one between
+    /// any sources.
+    fn bring_out(
+        &self,
+        sharpener: &Sharpener<'_>,
+        vague: &[Group],
+        found: &mut Found,
+        observer: &dyn Observer,
+    ) -> Result<()> {
+        for group in vague {
+            let Some(sharp) = sharpener.bring_out(group, observer)? else {
+                continue;
+            };
+            let before = found.unlinked.len();
+            self.sort(vec![sharp], found, observer)?;
+            found.unlinked.truncate(before);
+        }
+        Ok(())
+    }
+
+    /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
+    fn sharpen(
+        &self,
+        sharpener: &Sharpener<'_>,
+        found: &mut Found,
+        observer: &dyn Observer,
+    ) -> Result<()> {
         if let Some(all) = Group::union(&found.linked) {
             if let Some(sharp) = sharpener.sharpen(&all, observer)? {
                 found.linked = vec![sharp];
@@ -202,8 +239,9 @@ impl Search<'_> {
             .map(|rows| Profile::new(&rows.select(&rest), &folds));
         let labels: Vec<u32> = rest.iter().map(|&i| self.labels[i]).collect();
         let traces: Vec<&View> = traces.iter().collect();
-        let groups = group::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
+        let trained = group::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
         let all = self.labels.len();
+        let groups = trained.apart;
         Ok(groups
             .into_iter()
             .map(|group| group.spread(&rest, all))
@@ -223,7 +261,8 @@ impl Search<'_> {
         observer: &dyn Observer,
     ) -> Result<Option<Group>> {
         let (labels, classes) = (self.labels, self.folds.classes);
-        for quiet in group::find(profiles, self.loud, End::Least, labels, classes)? {
+        let trained = group::find(profiles, self.loud, End::Least, labels, classes)?;
+        for quiet in trained.apart {
             let rest = quiet.rest(labels, classes);
             let (inside, outside) = rest.sides();
             if inside.len() > outside.len() && self.ties().taught(&inside, observer)? {

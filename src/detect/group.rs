@@ -27,6 +27,11 @@ const SEARCHED: Gap = Gap {
     separation: 6.5,
     doubt: 0.05,
 };
+/// A group that is no farther from the rest than self-training has to put it is none at all...
+const VAGUE: f64 = 1.01 * Anchor::FAR.gap;
+/// ...and of those that are, and have rows enough to teach by some and ask about the others, the farthest are looked at more closely.
+const MOST_VAGUE: usize = 2;
+const LEAST_VAGUE: f64 = 200.0;
 /// What a gap is in a score whose law without a pattern is known, which is that under wrong labels. Clean photographs stay
 /// below 3 deviations, unless pictures that look alike draw out the tail; then a third of the rows and more is in doubt.
 const KNOWN: Gap = Gap {
@@ -135,6 +140,11 @@ impl Group {
             .all(|(both, all)| *all < few || *both > 0.5 * all)
     }
 
+    /// Whether no more of its rows are in doubt than where there is a gap.
+    pub(super) fn is_sure(&self) -> bool {
+        self.doubt <= SEARCHED.doubt
+    }
+
     /// Whether nearly all of its rows are of one class.
     pub(super) fn is_of_one_class(&self, labels: &[u32], classes: usize) -> bool {
         let inside = self.sides().0;
@@ -200,15 +210,22 @@ pub(super) enum End {
     Least,
 }
 
-/// All groups that self-training finds from one `end` of the `traces` of the rows, each in each of the `profiles`; the
-/// surest first.
+/// What self-training ends on.
+pub(super) struct Trained {
+    /// Groups with a gap between them and the rest, the surest first.
+    pub(super) apart: Vec<Group>,
+    /// The loud part of a slope, or a group with too many natural rows to show a gap: those farthest from the rest.
+    pub(super) vague: Vec<Group>,
+}
+
+/// All groups that self-training finds from one `end` of the `traces` of the rows, each in each of the `profiles`.
 pub(super) fn find(
     profiles: &[Profile],
     traces: &[&View],
     end: End,
     labels: &[u32],
     classes: usize,
-) -> Result<Vec<Group>> {
+) -> Result<Trained> {
     let sign = match end {
         End::Most => 1.0,
         End::Least => -1.0,
@@ -224,21 +241,46 @@ pub(super) fn find(
             starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
         }
     }
-    let groups: Vec<Option<Group>> = starts
+    let mut ends: Vec<(Group, f64)> = starts
         .into_par_iter()
-        .map(|(profile, carries)| {
-            let group = refine(profile, carries, Anchor::FAR, labels, classes)?;
-            Ok(stands_apart(group, &SEARCHED, labels, classes))
-        })
+        .map(|(profile, carries)| refine(profile, carries, Anchor::FAR, labels, classes))
         .collect::<Result<_>>()?;
+    let groups = ends
+        .iter()
+        .filter_map(|end| stands_apart(end.clone(), &SEARCHED, labels, classes));
+    let mut apart = distinct(groups, ALIKE);
+    apart.sort_by(|a, b| a.doubt.total_cmp(&b.doubt));
+    ends.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let sizes = LEAST_VAGUE..0.5 * labels.len() as f64;
+    let is_vague = |(group, separation): &(Group, f64)| {
+        *separation > VAGUE && sizes.contains(&group.members.iter().sum())
+    };
+    let vague = ends.into_iter().filter(is_vague).map(|(group, _)| group);
+    let mut vague = distinct(vague, SAME);
+    vague.truncate(MOST_VAGUE);
+    Ok(Trained { apart, vague })
+}
+
+/// The first of any `groups` that share so much of their rows.
+fn distinct(groups: impl Iterator<Item = Group>, share: f64) -> Vec<Group> {
     let mut distinct: Vec<Group> = Vec::new();
-    for group in groups.into_iter().flatten() {
-        if !distinct.iter().any(|known| shared(known, &group) >= ALIKE) {
+    for group in groups {
+        if !distinct.iter().any(|known| shared(known, &group) >= share) {
             distinct.push(group);
         }
     }
-    distinct.sort_by(|a, b| a.doubt.total_cmp(&b.doubt));
-    Ok(distinct)
+    distinct
+}
+
+/// The group that self-training ends on from the rows that `carries` holds, if it is far enough from the rest, whatever is in doubt.
+pub(super) fn from(
+    profile: &Profile,
+    carries: Vec<f64>,
+    labels: &[u32],
+    classes: usize,
+) -> Result<Option<Group>> {
+    let (group, separation) = refine(profile, carries, Anchor::FAR, labels, classes)?;
+    Ok((separation >= SEARCHED.separation).then_some(group))
 }
 
 /// Evidence about labels by which rows may stand apart without a search.
@@ -367,6 +409,7 @@ mod tests {
             4,
         )
         .unwrap()
+        .apart
     }
 
     #[test]
