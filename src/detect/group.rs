@@ -140,11 +140,6 @@ impl Group {
             .all(|(both, all)| *all < few || *both > 0.5 * all)
     }
 
-    /// Whether no more of its rows are in doubt than where there is a gap.
-    pub(super) fn is_sure(&self) -> bool {
-        self.doubt <= SEARCHED.doubt
-    }
-
     /// Whether nearly all of its rows are of one class.
     pub(super) fn is_of_one_class(&self, labels: &[u32], classes: usize) -> bool {
         let inside = self.sides().0;
@@ -272,15 +267,16 @@ fn distinct(groups: impl Iterator<Item = Group>, share: f64) -> Vec<Group> {
     distinct
 }
 
-/// The group that self-training ends on from the rows that `carries` holds, if it is far enough from the rest, whatever is in doubt.
+/// The group that self-training ends on from the rows that `carries` holds, and how far it is from the rest, if that is far enough,
+/// whatever is in doubt.
 pub(super) fn from(
     profile: &Profile,
     carries: Vec<f64>,
     labels: &[u32],
     classes: usize,
-) -> Result<Option<Group>> {
-    let (group, separation) = refine(profile, carries, Anchor::FAR, labels, classes)?;
-    Ok((separation >= SEARCHED.separation).then_some(group))
+) -> Result<Option<(Group, f64)>> {
+    let end = refine(profile, carries, Anchor::FAR, labels, classes)?;
+    Ok((end.1 >= SEARCHED.separation).then_some(end))
 }
 
 /// Evidence about labels by which rows may stand apart without a search.
