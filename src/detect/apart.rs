@@ -241,8 +241,8 @@ impl Search<'_> {
         let traces: Vec<&View> = traces.iter().collect();
         let trained = group::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
         let all = self.labels.len();
-        let groups = trained.apart;
-        Ok(groups
+        Ok(trained
+            .apart
             .into_iter()
             .map(|group| group.spread(&rest, all))
             .collect())

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use super::View;
 use super::discriminant::Profile;
 use super::eye::Kind;
+use super::net;
 use crate::Result;
 use crate::mixture::{Anchor, Mixture};
 use crate::stats::{moments, quantiles};
@@ -31,7 +32,7 @@ const SEARCHED: Gap = Gap {
 const VAGUE: f64 = 1.01 * Anchor::FAR.gap;
 /// ...and of those that are, and have rows enough to teach by some and ask about the others, the farthest are looked at more closely.
 const MOST_VAGUE: usize = 2;
-const LEAST_VAGUE: f64 = 200.0;
+const LEAST_VAGUE: f64 = 2.0 * net::LEAST as f64;
 /// What a gap is in a score whose law without a pattern is known, which is that under wrong labels. Clean photographs stay
 /// below 3 deviations, unless pictures that look alike draw out the tail; then a third of the rows and more is in doubt.
 const KNOWN: Gap = Gap {

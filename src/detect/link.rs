@@ -23,8 +23,6 @@ const MUCH: f64 = 2.0 * BEYOND;
 const TRANSFERS: f64 = 0.5;
 /// Fewer rows than this teach a network too little to compare with: of 100 rows, it finds next to nothing in what is large.
 const LEAST_TO_COMPARE: usize = 400;
-/// Fewer rows than this teach a network nothing.
-const LEAST_TO_TEACH: usize = 100;
 
 /// What links are looked for in.
 pub(super) struct Ties<'a> {
@@ -75,9 +73,7 @@ impl Ties<'_> {
         rows: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let all: Vec<usize> = (0..self.labels.len()).collect();
-        let seen = self.eye.look(observer)?.beside(kind);
-        let faint = view.standard(&all);
+        let (faint, seen) = self.beside(view, kind, observer)?;
         let pick = |scores: &[f64]| -> Vec<f64> { rows.iter().map(|&i| scores[i]).collect() };
         let faint = pick(&faint);
         Ok(seen
@@ -95,9 +91,7 @@ impl Ties<'_> {
         kind: Kind,
         observer: &dyn Observer,
     ) -> Result<Group> {
-        let all: Vec<usize> = (0..self.labels.len()).collect();
-        let seen = self.eye.look(observer)?.beside(kind);
-        let faint = view.standard(&all);
+        let (faint, seen) = self.beside(view, kind, observer)?;
         Ok(without_seen(
             group,
             &faint,
@@ -105,6 +99,18 @@ impl Ties<'_> {
             self.labels,
             self.folds.classes,
         ))
+    }
+
+    /// Evidence about the labels of all rows by `view`, which looks for this `kind` of thing, and what people see to compare it with.
+    fn beside(
+        &self,
+        view: &View,
+        kind: Kind,
+        observer: &dyn Observer,
+    ) -> Result<(Vec<f64>, [&[f64]; 2])> {
+        let all: Vec<usize> = (0..self.labels.len()).collect();
+        let seen = self.eye.look(observer)?.beside(kind);
+        Ok((view.standard(&all), seen))
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
@@ -138,11 +144,11 @@ impl Ties<'_> {
         }
         let as_many = |of: &[usize]| self.evidence(self.grain, &spread(of, count), observer);
         let usual = as_many(others)?;
-        let teaches_no_less = match count < rows.len() {
-            true => moments(&as_many(rows)?).0 >= moments(&usual).0,
-            false => moments(faint).0 >= moments(&usual).0,
+        let own = match count < rows.len() {
+            true => moments(&as_many(rows)?).0,
+            false => moments(faint).0,
         };
-        if !teaches_no_less {
+        if own < moments(&usual).0 {
             return Ok(false);
         }
         let (here, there) = self.lessons(self.grain, rows, others, observer)?;
@@ -184,7 +190,7 @@ impl Ties<'_> {
 
     /// What a network finds of the labels of `rows` in their faint part; `None` if they are too few to teach it.
     fn faint(&self, rows: &[usize], observer: &dyn Observer) -> Result<Option<Vec<f64>>> {
-        let enough = rows.len() >= LEAST_TO_TEACH;
+        let enough = rows.len() >= net::LEAST;
         enough
             .then(|| self.evidence(self.grain, rows, observer))
             .transpose()

@@ -29,6 +29,8 @@ use crate::nn::{Mode, Precision};
 use crate::observe::Observer;
 use crate::{Result, Seed};
 
+/// Fewer rows than this teach a network nothing.
+pub(super) const LEAST: usize = 100;
 /// Rows of one step.
 const BATCH: usize = 64;
 /// Steps of a training, rounded to whole passes over the rows: noise that is there to be learnt is learnt by then...

@@ -4,8 +4,8 @@
 //! group's rows see in their grain what those numbers leave out; rows that were taken in by mistake are outvoted by the
 //! rest. One learns which rows are in the group, and one the classes of those that are: of a loud natural row it knows nothing,
 //! however many of them the first one was told to find. Their answers are two more traces for the discriminant, which weighs
-//! them: for patterns in few pixels they say little. A gap is not looked for in this way, since a network finds a sharp line
-//! between any two halves.
+//! them: for patterns in few pixels they say little. A network finds a sharp line between any two halves, so a gap is looked for
+//! in this way only among rows that it was not taught about ([`Sharpener::bring_out`]).
 
 use super::View;
 use super::discriminant::Profile;
@@ -14,7 +14,7 @@ use super::folds::Folds;
 use super::grain::Grain;
 use super::group::{self, Group};
 use super::linalg::Rows;
-use super::net::{cross_fitted, taught};
+use super::net::{LEAST, cross_fitted, taught};
 use crate::mixture::Anchor;
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
@@ -28,8 +28,6 @@ const ROUNDS: u64 = 5;
 const SETTLED: f64 = 1e-3;
 /// Of the smaller side, rows teach that are on it with this probability: a few wrong ones are outvoted, many are learnt.
 const SURE: f64 = 0.99;
-/// Fewer rows than this teach a network nothing.
-const LEAST: usize = 100;
 /// How often the farthest rows teach, as long as what they bring out is farther from the rest each time.
 const TURNS: u64 = 3;
 /// Largest expected share of rows, among those brought out, whose side is open. Of 500 rows under NTGA it was 0.03 to 0.05, of what was
@@ -87,23 +85,17 @@ impl Sharpener<'_> {
         group: &Group,
         observer: &dyn Observer,
     ) -> Result<Option<Group>> {
-        let mut farther: Option<(Group, f64)> = None;
+        let (mut group, mut distance) = (group.clone(), 0.0);
         for round in 0..TURNS {
-            let known = farther.as_ref().map_or(group, |(group, _)| group);
-            let next = self.led_by_farthest(known, round, observer)?;
-            let is_farther = |next: &(Group, f64)| {
-                farther
-                    .as_ref()
-                    .is_none_or(|(_, distance)| next.1 > *distance)
-            };
-            let Some(next) = next.filter(is_farther) else {
+            let next = self.led_by_farthest(&group, round, observer)?;
+            let Some(farther) = next.filter(|next| next.1 > distance) else {
                 break;
             };
-            farther = Some(next);
+            (group, distance) = farther;
         }
-        let Some((mut group, _)) = farther else {
+        if distance == 0.0 {
             return Ok(None);
-        };
+        }
         // The doubt of one score is not that of two witnesses: what these say has to be surer than nothing first.
         group.doubt = 1.0;
         let sharp = self.sharpen(&group, observer)?;
@@ -122,7 +114,7 @@ impl Sharpener<'_> {
             return Ok(None);
         };
         let answers = standard(&self.answers(&kinds, ROUNDS + round, observer)?);
-        let features = led_by(&[], &[self.features, &answers]);
+        let features = self.features.with_column(&answers.values);
         let profile = Profile::new(&features, self.folds);
         let start = kinds
             .iter()
@@ -186,7 +178,7 @@ fn sides(carries: &[f64]) -> Vec<Option<u32>> {
 fn farthest(group: &Group) -> Option<Vec<Option<u32>>> {
     let (mut inside, outside) = group.sides();
     inside.sort_by(|&a, &b| group.scores[b].total_cmp(&group.scores[a]));
-    inside.truncate((inside.len() / FARTHEST).max(LEAST).min(inside.len()));
+    inside.truncate((inside.len() / FARTHEST).max(LEAST));
     if inside.len() < LEAST || outside.len() < LEAST {
         return None;
     }
