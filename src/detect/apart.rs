@@ -1,12 +1,14 @@
 //! What stands apart: the search for groups, their links to the classes, and their exact rows.
 
 use super::discriminant::Profile;
+use super::evident::Evident;
 use super::eye::Eye;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{self, End, Evident, Group};
+use super::group::{self, Group};
 use super::linalg::Rows;
 use super::link::Ties;
+use super::self_training::{End, Ends};
 use super::sharpen::Sharpener;
 use super::{View, copies};
 use crate::observe::Observer;
@@ -94,10 +96,10 @@ impl Search<'_> {
         let sharpener = self.sharpener(&profiles[0]);
         let mut found = Found::default();
         self.by_evidence(&mut found, observer)?;
-        let trained = group::find(&profiles, &self.traces(), End::Most, labels, classes)?;
-        self.sort(trained.apart, &mut found, observer)?;
+        let ends = Ends::find(&profiles, &self.traces(), End::Most, labels, classes)?;
+        self.sort(ends.apart(), &mut found, observer)?;
         if self.exact && found.is_little(labels.len()) {
-            self.bring_out(&sharpener, &trained.vague, &mut found, observer)?;
+            self.bring_out(&sharpener, &ends.vague(), &mut found, observer)?;
         }
         for _ in 0..LAYERS {
             let before = found.linked.len();
@@ -184,7 +186,7 @@ impl Search<'_> {
     /// Groups that stand apart by one view alone.
     fn by_evidence(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
         for evident in self.evident {
-            let Some(group) = group::by_evidence(evident, self.labels, self.folds.classes) else {
+            let Some(group) = evident.group(self.labels, self.folds.classes) else {
                 continue;
             };
             let group = self.different(group);
@@ -239,10 +241,10 @@ impl Search<'_> {
             .map(|rows| Profile::new(&rows.select(&rest), &folds));
         let labels: Vec<u32> = rest.iter().map(|&i| self.labels[i]).collect();
         let traces: Vec<&View> = traces.iter().collect();
-        let trained = group::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
+        let ends = Ends::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
         let all = self.labels.len();
-        Ok(trained
-            .apart
+        Ok(ends
+            .apart()
             .into_iter()
             .map(|group| group.spread(&rest, all))
             .collect())
@@ -261,8 +263,8 @@ impl Search<'_> {
         observer: &dyn Observer,
     ) -> Result<Option<Group>> {
         let (labels, classes) = (self.labels, self.folds.classes);
-        let trained = group::find(profiles, self.loud, End::Least, labels, classes)?;
-        for quiet in trained.apart {
+        let ends = Ends::find(profiles, self.loud, End::Least, labels, classes)?;
+        for quiet in ends.apart() {
             let rest = quiet.rest(labels, classes);
             let (inside, outside) = rest.sides();
             if inside.len() > outside.len() && self.ties().taught(&inside, observer)? {

@@ -12,9 +12,11 @@ use super::discriminant::Profile;
 use super::features::led_by;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::{self, Group};
+use super::group::Group;
 use super::linalg::Rows;
 use super::net::{LEAST, cross_fitted, taught};
+use super::self_training;
+use super::split::Split;
 use crate::mixture::Anchor;
 use crate::nn::likelihood::margin;
 use crate::observe::Observer;
@@ -88,10 +90,10 @@ impl Sharpener<'_> {
         let (mut group, mut distance) = (group.clone(), 0.0);
         for round in 0..TURNS {
             let next = self.led_by_farthest(&group, round, observer)?;
-            let Some(farther) = next.filter(|next| next.1 > distance) else {
+            let Some(farther) = next.filter(|next| next.separation > distance) else {
                 break;
             };
-            (group, distance) = farther;
+            (group, distance) = (farther.group, farther.separation);
         }
         if distance == 0.0 {
             return Ok(None);
@@ -102,14 +104,14 @@ impl Sharpener<'_> {
         Ok(sharp.filter(|group| group.doubt <= OPEN))
     }
 
-    /// The group that self-training ends on from the farthest of a vague `group`, by what a network that they teach says of all rows
-    /// as well, and how far it is from the rest.
+    /// What self-training ends on from the farthest of a vague `group`, by what a network that they teach says of all rows
+    /// as well.
     fn led_by_farthest(
         &self,
         group: &Group,
         round: u64,
         observer: &dyn Observer,
-    ) -> Result<Option<(Group, f64)>> {
+    ) -> Result<Option<Split>> {
         let Some(kinds) = farthest(group) else {
             return Ok(None);
         };
@@ -120,7 +122,7 @@ impl Sharpener<'_> {
             .iter()
             .map(|kind| f64::from(u8::from(*kind == Some(1))));
         let (labels, classes) = (self.labels, self.folds.classes);
-        group::from(&profile, start.collect(), labels, classes)
+        self_training::from(&profile, start.collect(), labels, classes)
     }
 
     /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
@@ -332,6 +334,24 @@ mod tests {
     #[test]
     fn where_nobody_is_in_doubt_nothing_is_surer() {
         assert_eq!(sharpened(1.0), None);
+    }
+
+    #[test]
+    fn of_a_vague_group_the_farthest_eighth_teaches() {
+        let far = |row: usize| (row * 7 % 2000) as f64;
+        let members = (0..2000).map(|row| f64::from(u8::from(far(row) >= 1000.0)));
+        let group = Group::new((0..2000).map(far).collect(), members.collect());
+        let kinds = farthest(&group).unwrap();
+        for (row, kind) in kinds.into_iter().enumerate() {
+            let expected = match far(row) {
+                1875.0.. => Some(1),
+                1000.0.. => None,
+                _ => Some(0),
+            };
+            assert_eq!(kind, expected, "{}", far(row));
+        }
+        let few = Group::new(vec![0.0; 2000], vec![0.0; 2000]);
+        assert_eq!(farthest(&few), None);
     }
 
     #[test]
