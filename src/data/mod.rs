@@ -21,7 +21,7 @@ pub use encode::encode_png;
 pub use inventory::{ClassCount, Inventory, ReasonCount, SizeCount, inspect};
 pub use limits::Limits;
 pub use load::{LoadOptions, UNKNOWN_CLASS, load};
-pub use read::{FORMATS, Format, Reader, Record, Source, open};
+pub use read::{FORMATS, Format, Reader, Record, Source, file_of, open};
 pub use reason::{Defect, Reason};
 pub use sidecar::{TRUTH_FILE, read_truth, write_truth};
 pub use tree::{Entry, Tree};
@@ -86,7 +86,7 @@ pub struct Dataset {
     pub width: usize,
     /// How many rows were resized to fit the block.
     pub resized: usize,
-    /// BLAKE3 over all rows' ids, statuses and fingerprints, in hex.
+    /// BLAKE3 over all rows' ids and fingerprints, in hex; an unreadable row has no fingerprint.
     pub fingerprint: String,
     readable: Vec<usize>,
     pixels: Vec<u8>,

@@ -25,7 +25,7 @@ pub(super) struct Eye<'a> {
     /// What is left of it under noise that hides small perturbations.
     pub(super) steady: &'a Grain<'a>,
     /// What is too large in the faint part for a perturbation.
-    contrast: &'a Grain<'a>,
+    pub(super) contrast: &'a Grain<'a>,
     labels: &'a [u32],
     folds: &'a Folds,
     seed: Seed,

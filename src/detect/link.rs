@@ -114,7 +114,7 @@ impl Ties<'_> {
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
-    /// visible one.
+    /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone.
     pub(super) fn taught(&self, rows: &[usize], observer: &dyn Observer) -> Result<bool> {
         match self.faint(rows, observer)? {
             Some(faint) => self.is_taught(rows, &faint, observer),
@@ -123,8 +123,13 @@ impl Ties<'_> {
     }
 
     fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
-        let seen = self.evidence(self.eye.grain, rows, observer)?;
-        Ok(is_beyond(faint, &seen, BEYOND))
+        for what_is_seen in [self.eye.grain, self.eye.contrast] {
+            let seen = self.evidence(what_is_seen, rows, observer)?;
+            if !is_beyond(faint, &seen, BEYOND) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether what `rows` teach a network about each other is no help with the `others`, although they teach it no less than as many

@@ -10,11 +10,10 @@ use super::attack::{
 };
 use super::sheet;
 use crate::data::{
-    Dataset, Edit, Image, Limits, LoadOptions, Reader, TRUTH_FILE, load, rewrite, write_atomic,
-    write_truth,
+    Dataset, Edit, Image, Limits, LoadOptions, Reader, TRUTH_FILE, check_target, load, stage,
+    write_atomic, write_truth,
 };
 use crate::observe::Observer;
-use crate::report::folder;
 use crate::{Error, Result, Seed};
 
 /// The perturbations, and the rows that they are for.
@@ -81,7 +80,7 @@ impl Poison<'_> {
         force: bool,
         observer: &dyn Observer,
     ) -> Result<Summary> {
-        folder::check(out, force)?;
+        check_target(reader, out, force)?;
         let options = LoadOptions {
             limits: self.limits,
             max_rows: None,
@@ -129,20 +128,19 @@ impl Poison<'_> {
                 rgb,
             }))
         };
-        let new_ids = rewrite(reader, out, force, &mut edit, observer)?;
+        let copy = stage(reader, out, force, &mut edit, observer)?;
 
-        let put = |name: &str, bytes: &[u8]| write_atomic(&out.join(name), bytes);
-        let truth = new_ids.iter().enumerate().filter_map(|(row, id)| {
+        let put = |name: &str, bytes: &[u8]| write_atomic(&copy.path().join(name), bytes);
+        let truth = copy.ids.iter().enumerate().filter_map(|(row, id)| {
             let id = id.as_deref()?;
             Some((id, chosen.binary_search(&row).is_ok()))
         });
-        write_truth(&out.join(TRUTH_FILE), truth)?;
+        write_truth(&copy.path().join(TRUTH_FILE), truth)?;
         put(
             PERTURBATION_FILE,
             &perturbation.to_safetensors(&chosen, budget)?,
         )?;
         let sheet = sheet::render(&strips, (target.height, target.width))?;
-        write_atomic(&sheet_beside(out), &sheet)?;
         let summary = Summary {
             rows: dataset.rows.len(),
             poisoned: chosen.len(),
@@ -151,6 +149,8 @@ impl Poison<'_> {
         };
         let description = self.describe(&summary, budget, &perturbation, &dataset);
         put(DESCRIPTION_FILE, format!("{description:#}\n").as_bytes())?;
+        copy.publish()?;
+        write_atomic(&sheet_beside(out), &sheet)?;
         work.remove()?;
         Ok(summary)
     }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::rendering::{LISTED, percent};
 use super::{Class, Report};
+use crate::data::file_of;
 use crate::decide::Verdict;
 use crate::decide::gate::Exit;
 use crate::{Error, Result};
@@ -190,15 +191,12 @@ fn finding(rule: &Rule, level: &'static str, text: String, location: Value, key:
 
 /// The file of a row, and the row itself where it is one of many in a file.
 fn place(report: &Report, id: &str) -> Value {
-    let (file, row) = match id.rsplit_once('#') {
-        Some((file, _)) if report.data.format != "imagefolder" => (file, true),
-        _ => (id, false),
-    };
+    let file = file_of(&report.data.format, id);
     let mut place = json!({ "physicalLocation": {
-        "artifactLocation": { "uri": uri(file), "uriBaseId": "%SRCROOT%" },
+        "artifactLocation": { "uri": uri(file.unwrap_or(id)), "uriBaseId": "%SRCROOT%" },
         "region": { "startLine": 1 },
     }});
-    if row {
+    if file.is_some() {
         place["logicalLocations"] = json!([{ "fullyQualifiedName": id, "kind": "member" }]);
     }
     place

@@ -69,7 +69,8 @@ fn the_published_size_has_the_published_shapes() {
 
 #[test]
 fn a_rate_below_its_limit_has_no_gradient() {
-    for (limit, free) in [(1e6, true), (0.0, false)] {
+    // Gradients of the log variance and the mean, a limit that the rate is below, and none.
+    let gradients = |limit: f64| {
         let config = DvaeConfig {
             kld_limit: limit,
             ..tiny()
@@ -82,11 +83,18 @@ fn a_rate_below_its_limit_has_no_gradient() {
         let objective = Objective::at_epoch(&config, 0);
         let terms = objective.evaluate(&x, &output, mode).unwrap();
         let grads = tape.gradients(&terms.active).unwrap();
-        // The log variance enters nothing but the rate here, since the latent is its mean.
-        let mut params = network.params().trainables();
-        let weight = params.find(|param| param.name == "log_var.weight").unwrap();
-        assert_eq!(grads.get(&weight.var).is_none(), free);
-    }
+        ["log_var.weight", "mu.weight"].map(|name| {
+            let mut params = network.params().trainables();
+            let weight = params.find(|param| param.name == name).unwrap();
+            let gradient = grads.get(&weight.var)?;
+            Some(gradient.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+        })
+    };
+    let [free, bound, higher] = [1e6, 0.0, 2e6].map(gradients);
+    // The log variance enters nothing but the rate here, since the latent is its mean.
+    assert!(free[0].is_none() && bound[0].is_some());
+    // The mean enters the reconstruction as well: that part does not know the limit.
+    assert!(free[1] == higher[1] && free[1] != bound[1]);
 }
 
 #[test]

@@ -172,3 +172,38 @@ fn the_first_stage_subtracts_and_truncates() {
     let x1 = block(&of_means, &data, Some(home.path())).unwrap();
     assert!(x1 == by_hand(Latent::Mean) && x1 != sampled);
 }
+
+/// x2 stays real between the second and the third inference, and x3 alone becomes bytes: by hand, with the models that were kept.
+#[test]
+fn the_second_stage_hands_on_reals() {
+    use ue_audit::dvae::{Dvae, Latent};
+    let data = demo::dataset(24, Seed(1));
+    let home = tempfile::tempdir().unwrap();
+    let whole = TwoStage {
+        inference: Inference::Mean,
+        ..TwoStage::new(tiny())
+    };
+    let first = TwoStage {
+        steps: Steps::variant(3).unwrap(),
+        ..whole.clone()
+    };
+    let x1 = block(&first, &data, Some(home.path())).unwrap();
+    let x3 = block(&whole, &data, Some(home.path())).unwrap();
+    let model = Dvae::load(&home.path().join("stage-2.safetensors")).unwrap();
+    let between = data.with_pixels(x1.clone());
+    let parts = model.apply(&between, Latent::Mean, &Silent).unwrap();
+    let less = x1.iter().zip(parts.perturbation);
+    let x2: Vec<f32> = less
+        .map(|(&x, p)| (f32::from(x) / 255.0 - p).clamp(0.0, 1.0))
+        .collect();
+    let bytes =
+        |values: Vec<f32>| -> Vec<u8> { values.iter().map(|v| (v * 255.0) as u8).collect() };
+    let labels = data.labels();
+    let again = |x: &[f32]| {
+        let parts = model.apply_reals(x, &labels, Latent::Mean, 0).unwrap();
+        bytes(parts.reconstruction)
+    };
+    assert!(x3 == again(&x2));
+    let levels: Vec<f32> = x2.iter().map(|v| (v * 255.0).floor() / 255.0).collect();
+    assert!(x3 != again(&levels), "bytes in between would show");
+}

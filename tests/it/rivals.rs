@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 use ue_audit::Seed;
+use ue_audit::data::Dataset;
 use ue_audit::decide::Verdict;
 use ue_audit::demo;
 use ue_audit::lab::attack::{Attack, Lsp};
@@ -33,6 +34,20 @@ fn a_linear_network_finds_a_linear_shortcut() {
     );
     let flagged = audit.decision.rows.iter().filter(|row| row.flagged);
     assert!(flagged.count() > 400);
+    let again = judge(planting.plant(usize::MAX).unwrap());
+    assert!(
+        again.decision == audit.decision,
+        "the same seed, the same verdict"
+    );
+    // Labels that are drawn can be learnt by heart, and not found on rows that are held out.
+    let drawn: Vec<u32> = (0..600)
+        .map(|row: u32| row.wrapping_mul(2_654_435_761) >> 8)
+        .collect();
+    let labels: Vec<u32> = drawn.iter().map(|value| value % 10).collect();
+    let size = (clean.height, clean.width);
+    let (names, pixels) = (clean.class_names.clone(), clean.pixels().to_vec());
+    let drawn = Dataset::from_pixels("test", "drawn labels", names, size, pixels, &labels);
+    assert_eq!(judge(drawn).decision.verdict, Verdict::Clean);
 }
 
 #[test]

@@ -22,14 +22,14 @@ const CHANGES: &str = "changes.csv";
 const SUMMARY: &str = "purify.json";
 
 pub(crate) fn run(args: &PurifyArgs, global: &Global, console: &Console) -> anyhow::Result<Gate> {
+    ensure!(
+        args.variant.is_none() || args.method == Method::Dvae,
+        "--variant applies to --method dvae only"
+    );
     let settings = global.settings(args.size.config().or(args.source.config()))?;
     let (seed, preset) = (settings.seed, settings.preset);
     let report = args.report.as_deref();
     let drop = Drop::open(&args.source, report, &args.copy, settings, console)?;
-    ensure!(
-        args.variant.is_none() || args.method == Method::Dvae,
-        "--variant leaves parts of dvae out, and --method is another"
-    );
     let options = Options {
         preset,
         rate: args.kld_limit,

@@ -25,9 +25,10 @@ pub(crate) fn run(
         surrogate: args.surrogate,
         scale: word(&args.scale).map_err(|error| anyhow!("--scale {}: {error}", args.scale))?,
     };
-    let attacks = match args.attack.is_empty() {
-        true => Poisons::all(args.class_wise),
-        false => args.attack.clone(),
+    let attacks = match (args.experiment, args.attack.is_empty()) {
+        (_, false) => args.attack.clone(),
+        (Experiment::Table5, true) => Poisons::all_large(args.class_wise),
+        (_, true) => Poisons::all(args.class_wise),
     };
     for attack in &attacks {
         named(attack, options)?;
@@ -68,6 +69,9 @@ pub(crate) fn run(
         Experiment::Poisons => {}
         Experiment::Table1 => table = carried(Carriers::TableOne, &learner()?, &mut tell)?,
         Experiment::Table2 => table = repairs(Table::Two, &learner()?, &mut tell)?,
+        Experiment::Table3 => table = repairs(Table::Three, &learner()?, &mut tell)?,
+        Experiment::Table4 => table = repairs(Table::Four, &learner()?, &mut tell)?,
+        Experiment::Table5 => table = repairs(Table::Five, &learner()?, &mut tell)?,
         Experiment::Table6 => table = repairs(Table::Six, &learner()?, &mut tell)?,
         Experiment::Table7 => table = repairs(Table::Seven, &learner()?, &mut tell)?,
         Experiment::Table8Right => table = carried(Carriers::TableEight, &learner()?, &mut tell)?,

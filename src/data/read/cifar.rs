@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::cifar_record::{CIFAR_10, Layout, Records, layout};
-use super::{Format, Reader, Record, Source};
+use super::{Format, Reader, Record, Source, numbered};
 use crate::data::reason::Defect;
 use crate::data::tree::{Entry, Tree};
 use crate::data::write::Copier;
@@ -17,6 +17,7 @@ pub(super) const FORMAT: Format = Format {
     name: "cifar",
     rule: "CIFAR binary files, data_batch_*.bin and test_batch.bin, or train.bin and test.bin of CIFAR-100",
     claims: |entry| layout(entry.file_name()).is_some(),
+    file_of: numbered,
     open: |tree, _| Ok(Box::new(Cifar::open(tree)?)),
 };
 

@@ -16,6 +16,7 @@ pub(super) const FORMAT: Format = Format {
     name: "imagefolder",
     rule: "picture files (.png, .jpg, .bmp, .webp); a folder below the path, or below its split folders, is a class",
     claims,
+    file_of: |_| None,
     open: |tree, _| Ok(Box::new(ImageFolder::open(tree))),
 };
 

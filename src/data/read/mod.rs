@@ -35,6 +35,8 @@ pub struct Format {
     pub rule: &'static str,
     /// Whether a file belongs to the format; a path is recognised by one file that does. All others are side files.
     pub claims: fn(&Entry) -> bool,
+    /// The file that the id of a row begins with; `None` where each row is a file of its own.
+    file_of: fn(&str) -> Option<&str>,
     open: fn(Tree, &Limits) -> Result<Box<dyn Reader>>,
 }
 
@@ -46,6 +48,18 @@ pub static FORMATS: &[Format] = &[
     npz::FORMAT,
     webdataset::FORMAT,
 ];
+
+/// The file that the row with this `id` lies in, of data in the format of that name; `None` where the row is a file of its own, and for an
+/// unknown format.
+pub fn file_of<'a>(format: &str, id: &'a str) -> Option<&'a str> {
+    let format = FORMATS.iter().find(|known| known.name == format)?;
+    (format.file_of)(id)
+}
+
+/// The file of a row that is named `file#row`.
+fn numbered(id: &str) -> Option<&str> {
+    Some(id.rsplit_once('#')?.0)
+}
 
 /// Where the pixels of a row are.
 #[derive(Clone, Debug)]
@@ -158,6 +172,25 @@ fn recognise(tree: &Tree) -> Result<&'static Format> {
                 names.join(" or ")
             );
             Err(Error::input(tree.root(), problem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_row_begins_with_its_file() {
+        for (format, id, file) in [
+            ("imagefolder", "cat/a#1.png", None),
+            ("parquet", "a/b#c.parquet#12", Some("a/b#c.parquet")),
+            ("cifar", "data_batch_1.bin#0", Some("data_batch_1.bin")),
+            ("npz", "b[1].npz[0]", Some("b[1].npz")),
+            ("webdataset", "x!.tar!key!1", Some("x!.tar")),
+            ("unknown", "a#1", None),
+        ] {
+            assert_eq!(file_of(format, id), file, "{format}");
         }
     }
 }

@@ -18,7 +18,7 @@ use parquet::file::metadata::ParquetMetaData;
 
 use super::label_column::{self, Features, LabelColumn};
 use super::picture_column;
-use super::{Format, Reader, Record, Source};
+use super::{Format, Reader, Record, Source, numbered};
 use crate::data::Limits;
 use crate::data::guard::catch_panic;
 use crate::data::reason::Reason;
@@ -30,6 +30,7 @@ pub(super) const FORMAT: Format = Format {
     name: "parquet",
     rule: "Parquet files (.parquet) with a picture column, struct<bytes, path> or binary, and a label column",
     claims: |entry| entry.extension() == "parquet",
+    file_of: numbered,
     open: |tree, limits| Ok(Box::new(Parquet::open(tree, limits)?)),
 };
 

@@ -19,6 +19,7 @@ pub(super) const FORMAT: Format = Format {
     name: "webdataset",
     rule: "tar archives (.tar) of samples, a picture and a .cls or .json each",
     claims: |entry| entry.extension() == "tar",
+    file_of: |id| Some(&id[..id.find(".tar!")? + ".tar".len()]),
     open: |tree, limits| Ok(Box::new(WebDataset::open(tree, limits)?)),
 };
 

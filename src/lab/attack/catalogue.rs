@@ -13,7 +13,8 @@ pub enum Scale {
     /// As many steps as a few processor cores do in minutes on some thousand pictures.
     #[default]
     Cpu,
-    /// The paper's numbers of steps.
+    /// The paper's numbers of steps and restarts. What else its training has, such as the rate's schedule and the size of the
+    /// batches, is as the attack's own page says. NTGA is the same at both scales.
     Paper,
 }
 
@@ -57,12 +58,15 @@ pub const NAMES: [&str; 11] = [
 /// way from its own pixel to that colour.
 const OPS_CLASS: &str = "ops-class";
 
-/// Euclidean budget of the D-VAE paper's tables, in [0, 1] pixel units.
-const L2: f64 = 1.0;
-/// Budget of a value in its tables.
-const LINF: f64 = 8.0 / 255.0;
+/// Ending of the names of attacks with the larger budgets of the D-VAE paper's Table 5.
+pub const LARGE: &str = "-large";
 
-/// The attack called `name`.
+/// Euclidean budget of the D-VAE paper's tables, and the larger one, in [0, 1] pixel units.
+const L2: [f64; 2] = [1.0, 4.0];
+/// Budget of a value in its tables, and the larger one.
+const LINF: [f64; 2] = [8.0 / 255.0, 16.0 / 255.0];
+
+/// The attack called `name`, which may end with [`LARGE`].
 ///
 /// # Errors
 /// [`Error::Settings`] for an unknown name and for a budget that the attack cannot keep.
@@ -76,9 +80,12 @@ pub fn named(name: &str, options: Options) -> Result<Box<dyn Attack>> {
     if let Some(size) = budget.filter(|size| !(*size > 0.0 && size.is_finite())) {
         return wrong("budget", format!("{size}: a size above 0 is needed"));
     }
-    let l2 = budget.unwrap_or(L2);
-    let linf = budget.unwrap_or(LINF);
-    Ok(match name {
+    let (attack, large) = match name.strip_suffix(LARGE) {
+        Some(attack) => (attack, true),
+        None => (name, false),
+    };
+    let [l2, linf] = [L2, LINF].map(|usual| budget.unwrap_or(usual[usize::from(large)]));
+    Ok(match attack {
         "ar" => Box::new(Ar { radius: l2 }),
         "em" => Box::new(Em::new(linf, false, surrogate, scale)),
         "em-class" => Box::new(Em::new(linf, true, surrogate, scale)),
@@ -89,7 +96,7 @@ pub fn named(name: &str, options: Options) -> Result<Box<dyn Attack>> {
         "rem-class" => Box::new(Rem::new(linf, true, surrogate, scale)),
         "sep" => Box::new(Sep::new(linf, surrogate, scale)),
         "tap" => Box::new(Tap::new(linf, surrogate, scale)),
-        "ops" | OPS_CLASS if budget.is_none_or(|pixels| pixels == 1.0) => Box::new(Ops),
+        "ops" | OPS_CLASS if !large && budget.is_none_or(|pixels| pixels == 1.0) => Box::new(Ops),
         "ops" | OPS_CLASS => {
             return wrong(
                 "budget",

@@ -23,7 +23,7 @@ use crate::{Error, Result, Seed};
 
 pub use ar::Ar;
 pub use budget::{Budget, Storage, apply};
-pub use catalogue::{NAMES, Options, Scale, named};
+pub use catalogue::{LARGE, NAMES, Options, Scale, named};
 pub use em::Em;
 pub use lsp::Lsp;
 pub use measured::Measured;

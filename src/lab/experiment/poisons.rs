@@ -10,7 +10,7 @@ use super::{Experiment, Grounds, markdown};
 use crate::Result;
 use crate::data::open;
 use crate::kernel::peak_memory_mib;
-use crate::lab::attack::{Measured, Options, Scale, Storage, named};
+use crate::lab::attack::{LARGE, Measured, Options, Scale, Storage, named};
 use crate::lab::poison::{DESCRIPTION_FILE, Means, Poison};
 use crate::observe::Observer;
 use crate::zoo::Architecture;
@@ -71,6 +71,14 @@ impl<'a> Poisons<'a> {
             .chain(forms)
             .map(ToString::to_string)
             .collect()
+    }
+
+    /// The names of all those that have a larger budget: one pixel has none.
+    pub fn all_large(class_wise: bool) -> Vec<String> {
+        let mut all = Self::all(class_wise);
+        all.retain(|attack| attack != "ops");
+        all.iter_mut().for_each(|attack| attack.push_str(LARGE));
+        all
     }
 }
 

@@ -87,6 +87,12 @@ pub(crate) enum Experiment {
     Table1,
     /// Accuracy by the defense, every row poisoned.
     Table2,
+    /// As table2, on data of 100 classes such as CIFAR-100: give it by --source and --test.
+    Table3,
+    /// As table3, on a hundred classes of ImageNet.
+    Table4,
+    /// As table2, under attacks of larger budgets (linf 16/255, l2 4.0), named as em-large is; ops has none.
+    Table5,
     /// What each defense is worth over all attacks, from the cells of table2.
     Table6,
     /// Accuracy without parts of the two-stage method, every row poisoned.

@@ -29,6 +29,7 @@ pub(super) const FORMAT: Format = Format {
     name: "npz",
     rule: "NumPy archives (.npz) with pictures and labels under names that belong together, such as x_train and y_train",
     claims: |entry| entry.extension() == "npz",
+    file_of: |id| Some(id.rsplit_once('[')?.0),
     open: |tree, limits| Ok(Box::new(Npz::open(tree, limits)?)),
 };
 
