@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use rand::RngExt;
 use rayon::prelude::*;
 
 use super::block::{Block, Picture};
@@ -11,8 +12,8 @@ use super::decode::{decode, too_many_bytes};
 use super::read::{Reader, Record, Source};
 use super::reason::{Defect, Reason};
 use super::{Dataset, Image, Limits, Row, Status, dataset_fingerprint};
-use crate::Result;
 use crate::observe::Observer;
+use crate::{Result, Seed};
 
 /// The last class of a data set in which some rows name no class; all its rows are unreadable.
 pub const UNKNOWN_CLASS: &str = "(unknown)";
@@ -122,10 +123,20 @@ pub(super) fn for_each_row(
     }
 }
 
-/// Whether `row` is one of `wanted` rows spread evenly over `total`.
+/// Whether `row` is one of `wanted` rows spread over `total`: one in each of as many stretches of equal length, at a place of its own in
+/// it, as classes may take turns.
 fn is_sampled(row: usize, total: usize, wanted: usize) -> bool {
-    let before = |row: usize| row as u128 * wanted as u128 / total as u128;
-    before(row + 1) > before(row)
+    if wanted == 0 {
+        return false;
+    }
+    let starts =
+        |stretch: usize| (stretch as u128 * total as u128).div_ceil(wanted as u128) as usize;
+    let stretch = (row as u128 * wanted as u128 / total as u128) as usize;
+    let (start, end) = (starts(stretch), starts(stretch + 1));
+    let place = Seed(0)
+        .stream("sampled rows", stretch as u64)
+        .random_range(start..end);
+    row == place
 }
 
 fn skipped(record: Record, unknown: u32, wanted: usize) -> Loaded {

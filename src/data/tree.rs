@@ -135,7 +135,8 @@ fn list_folder(root: &Path) -> Result<Vec<Entry>> {
                 source: error.into(),
             }
         })?;
-        if found.file_type().is_dir() {
+        // The root may be a link itself: whoever names it means the folder.
+        if found.depth() == 0 || found.file_type().is_dir() {
             continue;
         }
         let relative = found.path().strip_prefix(root).unwrap_or(found.path());

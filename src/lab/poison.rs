@@ -81,6 +81,10 @@ impl Poison<'_> {
         observer: &dyn Observer,
     ) -> Result<Summary> {
         check_target(reader, out, force)?;
+        let sheet_path = sheet_beside(out);
+        if sheet_path.exists() && !force {
+            return Err(Error::Exists { path: sheet_path });
+        }
         let options = LoadOptions {
             limits: self.limits,
             max_rows: None,
@@ -150,7 +154,7 @@ impl Poison<'_> {
         let description = self.describe(&summary, budget, &perturbation, &dataset);
         put(DESCRIPTION_FILE, format!("{description:#}\n").as_bytes())?;
         copy.publish()?;
-        write_atomic(&sheet_beside(out), &sheet)?;
+        write_atomic(&sheet_path, &sheet)?;
         work.remove()?;
         Ok(summary)
     }

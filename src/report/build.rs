@@ -7,8 +7,8 @@ use super::{
     ViewAuc, ViewSummary, folder,
 };
 use crate::data::{Dataset, Status};
-use crate::decide::gate::gate;
-use crate::decide::{ClassDecision, Decision, Ratio};
+use crate::decide::gate::{Exit, gate};
+use crate::decide::{ClassDecision, Decision, Ratio, Verdict};
 use crate::detect::Evidence;
 use crate::stats::{auc, quantiles};
 use crate::{Error, Result, Settings};
@@ -39,6 +39,14 @@ impl Report {
             });
         }
         let data = data(dataset);
+        // Rows left out on purpose were never looked at: they must not thin out the unreadable ones.
+        let looked_at = data.readable + data.unreadable;
+        let gate = gate(decision, data.unreadable, looked_at, &settings.policy);
+        let (verdict, reason) = match (decision.verdict, gate.exit) {
+            // What was read is clean; what was not may hide anything.
+            (Verdict::Clean, Exit::Inconclusive) => (Verdict::Inconclusive, &gate.reason),
+            (verdict, _) => (verdict, &decision.reason),
+        };
         Ok(Self {
             schema: SCHEMA.into(),
             tool: Tool {
@@ -46,15 +54,9 @@ impl Report {
                 version: env!("CARGO_PKG_VERSION").into(),
             },
             settings: settings.clone(),
-            verdict: decision.verdict,
-            reason: decision.reason.clone(),
-            // Rows left out on purpose were never looked at: they must not thin out the unreadable ones.
-            gate: gate(
-                decision,
-                data.unreadable,
-                data.readable + data.unreadable,
-                &settings.policy,
-            ),
+            verdict,
+            reason: reason.clone(),
+            gate,
             poison_ratio: decision.ratio.into(),
             classes: decision
                 .classes
@@ -87,7 +89,7 @@ impl From<Ratio> for Interval {
     }
 }
 
-/// The views of the decision, and the two norms that are always reported.
+/// The views of the decision, and the two norms; none where nothing was measured.
 fn all_views(evidence: &Evidence) -> Vec<(&str, &[f64])> {
     let views = evidence.views.iter();
     views
@@ -96,6 +98,7 @@ fn all_views(evidence: &Evidence) -> Vec<(&str, &[f64])> {
             ("perturbation_l2", evidence.perturbation_l2.as_slice()),
             ("perturbation_linf", evidence.perturbation_linf.as_slice()),
         ])
+        .filter(|(_, scores)| !scores.is_empty())
         .collect()
 }
 

@@ -81,6 +81,57 @@ fn an_empty_folder_ends_with_3() {
 }
 
 #[test]
+fn a_folder_without_a_data_set_ends_with_3_and_a_strange_file_with_2() {
+    let home = tempfile::tempdir().unwrap();
+    std::fs::create_dir(home.path().join("texts")).unwrap();
+    std::fs::write(home.path().join("texts/a.txt"), "x").unwrap();
+    for (path, exit) in [("texts", 3), ("texts/a.txt", 2)] {
+        let (stderr, _) = ends(ue_audit(home.path()).args(["scan", path]), exit);
+        assert!(stderr.contains("not a recognised data set"), "{stderr}");
+    }
+}
+
+#[test]
+fn too_few_rows_are_inconclusive_with_a_truth_as_well() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 20, 2);
+    let ids = walk(&home.path().join("data"));
+    let truth: String = ids.iter().map(|id| format!("{id},0\n")).collect();
+    std::fs::write(
+        home.path().join("t.csv"),
+        format!("sample_id,poisoned\n{truth}"),
+    )
+    .unwrap();
+    let scan = ["scan", "data", "--truth", "t.csv", "--json"];
+    let (_, stdout) = ends(ue_audit(home.path()).args(scan), 4);
+    assert_eq!(last_line_as_json(&stdout)["verdict"], "inconclusive");
+}
+
+/// The files of an image folder, as the ids of its rows.
+fn walk(root: &Path) -> Vec<String> {
+    let classes = std::fs::read_dir(root).unwrap();
+    let of_class = |class: std::fs::DirEntry| {
+        let name = class.file_name().into_string().unwrap();
+        let files = std::fs::read_dir(class.path()).unwrap();
+        let id = move |file: std::fs::DirEntry| {
+            format!("{name}/{}", file.file_name().into_string().unwrap())
+        };
+        files.map(move |file| id(file.unwrap()))
+    };
+    classes.flat_map(|class| of_class(class.unwrap())).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_folder_is_the_folder() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 8, 2);
+    std::os::unix::fs::symlink("data", home.path().join("link")).unwrap();
+    let (stderr, _) = ends(ue_audit(home.path()).args(["inspect", "link"]), 0);
+    assert!(stderr.contains("8 of 8 rows"), "{stderr}");
+}
+
+#[test]
 fn output_that_exists_ends_with_2_before_any_work() {
     let home = tempfile::tempdir().unwrap();
     support::image_folder(&home.path().join("data"), 4, 2);

@@ -167,7 +167,9 @@ fn a_sample_is_spread_over_the_drop_and_says_what_it_left_out() {
     };
     let dataset = data::load(&*open(&folder("imagefolder")), &options, &Silent).unwrap();
     assert_eq!(dataset.rows.len(), 10);
-    assert_eq!(dataset.readable(), [3, 6, 9]);
+    let places = dataset.readable();
+    let stretches: Vec<usize> = places.iter().map(|row| row * 3 / 10).collect();
+    assert_eq!(stretches, [0, 1, 2], "{places:?}");
     assert!(matches!(&dataset.rows[0].status, Status::Skipped(reason) if reason.contains('3')));
 }
 

@@ -141,3 +141,29 @@ fn broken_archives_are_refused_in_words() {
     assert_eq!(data.rows[0].id, "bad.tar!../../out");
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn what_has_a_class_and_no_picture_or_a_name_that_leads_out_is_a_bad_row() {
+    let home = tempfile::tempdir().unwrap();
+    let png = ue_audit::data::encode_png(&picture(0)).unwrap();
+    let path = home.path().join("a.tar");
+    let mut builder = Builder::new(File::create(&path).unwrap());
+    for (name, bytes) in [
+        ("good.png", &png[..]),
+        ("good.cls", b"0"),
+        ("lonely.cls", b"0"),
+        ("../../evil.png", &png),
+        ("../../evil.cls", b"0"),
+    ] {
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        // Not by `append_data`, which refuses such names.
+        header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
+        header.set_cksum();
+        builder.append(&header, bytes).unwrap();
+    }
+    builder.into_inner().unwrap();
+    let reader = open(&path, "auto", &Limits::default()).unwrap();
+    let found = ue_audit::data::inspect(&*reader, &Default::default(), &Silent).unwrap();
+    assert_eq!((found.rows, found.readable), (3, 1));
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use ue_audit::data::{Inventory, inspect};
-use ue_audit::decide::gate::Gate;
+use ue_audit::decide::gate::{Exit, Gate};
 use ue_audit::report::terminal::{printable, table};
 use ue_audit::settings::Config;
 
@@ -27,11 +27,18 @@ pub(crate) fn run(args: &InspectArgs, global: &Global, console: &Console) -> any
     if args.json {
         output::json(&inventory)?;
     }
-    Ok(exit::done(format!(
+    let reason = format!(
         "{} of {} rows can be read",
         inventory.readable,
         inventory.rows - inventory.skipped
-    )))
+    );
+    Ok(match inventory.readable {
+        0 => Gate {
+            exit: Exit::Inconclusive,
+            reason,
+        },
+        _ => exit::done(reason),
+    })
 }
 
 fn render(inventory: &Inventory) -> String {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ue_audit::decide::gate::Gate;
+use ue_audit::decide::gate::{Exit, Gate};
 use ue_audit::lab::selftest::Grounds;
 
 use crate::args::{Global, SelftestArgs};
@@ -53,9 +53,18 @@ pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> an
         args.json,
         (global, console),
     )?;
-    Ok(exit::done(format!(
-        "{caught} of {tried} planted poisons were caught; the scan itself would have ended with {}: {}",
+    let scan = format!(
+        "the scan itself would have ended with {}: {}",
         u8::from(report.gate.exit),
         report.gate.reason
+    );
+    if tried == 0 {
+        return Ok(Gate {
+            exit: Exit::Inconclusive,
+            reason: format!("nothing could be planted; {scan}"),
+        });
+    }
+    Ok(exit::done(format!(
+        "{caught} of {tried} planted poisons were caught; {scan}"
     )))
 }

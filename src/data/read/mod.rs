@@ -108,7 +108,8 @@ pub trait Reader: Sync {
 /// Everything under the path is one drop: to scan one split, pass its folder or file.
 ///
 /// # Errors
-/// [`Error::Empty`] if there is no file or no row, [`Error::Input`] if no format or more than one recognises the path or
+/// [`Error::Empty`] if there is no file or no row, or none of the files in a folder is of a known format, [`Error::Input`] if no format
+/// recognises a file, or more than one the path, or
 /// the container is broken, [`Error::Settings`] for an unknown format, [`Error::Io`].
 pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader>> {
     let tree = Tree::list(path)?;
@@ -163,7 +164,13 @@ fn recognise(tree: &Tree) -> Result<&'static Format> {
                 .map(|format| format!("{} ({})", format.name, format.rule))
                 .collect();
             let problem = format!("not a recognised data set; tried {}", rules.join("; "));
-            Err(Error::input(tree.root(), problem))
+            match tree.is_single_file() {
+                true => Err(Error::input(tree.root(), problem)),
+                false => Err(Error::Empty {
+                    path: tree.root().into(),
+                    problem,
+                }),
+            }
         }
         _ => {
             let names: Vec<_> = fitting.iter().map(|format| format.name).collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde_json::Value;
 use tar::{Archive, EntryType};
@@ -16,6 +16,8 @@ use crate::data::guard::catch_panic;
 const PICTURES: [&str; 11] = [
     "png", "jpg", "jpeg", "jpe", "bmp", "webp", "gif", "tif", "tiff", "ppm", "pgm",
 ];
+/// What follows the key in the name of the file that holds the class.
+const CLASS: &str = "cls";
 /// Most bytes of a label.
 const LABEL: u64 = 1 << 16;
 /// Bytes of a tar archive's blocks.
@@ -67,9 +69,16 @@ pub(in crate::data) struct Sample {
 }
 
 impl Sample {
-    /// Whether it is a row: what has no picture is not.
+    /// Whether it is a row: what has neither a picture nor a class is not.
     pub(in crate::data) fn is_row(&self) -> bool {
-        !self.key.is_empty() && self.members.iter().any(Member::is_picture)
+        let tells = |member: &Member| member.is_picture() || member.suffix == CLASS;
+        !self.key.is_empty() && self.members.iter().any(tells)
+    }
+
+    /// Whether its name would lead out of a folder that it is unpacked into.
+    pub(super) fn leads_out(&self) -> bool {
+        let plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        !Path::new(&self.key).components().all(plain)
     }
 
     /// The class: the number in its `.cls`, or the number that its `.json` calls label or cls.
@@ -79,7 +88,7 @@ impl Sample {
             let bytes = member.read(archive, LABEL).map_err(|e| e.to_string())?;
             String::from_utf8(bytes).map_err(|error| error.to_string())
         };
-        if let Some(member) = find("cls") {
+        if let Some(member) = find(CLASS) {
             let text = text(member)?;
             return (text.trim().parse()).map_err(|_| format!(".cls holds {:?}", text.trim()));
         }

@@ -124,7 +124,15 @@ impl WebDataset {
 
 /// The bytes of a sample's picture.
 fn picture(sample: &Sample, archive: &mut File, limits: &Limits) -> Result<Vec<u8>, Reason> {
+    if sample.leads_out() {
+        return Err(Defect::Unsupported.because("its name leads out of the archive"));
+    }
     let pictures: Vec<&Member> = sample.members.iter().filter(|m| m.is_picture()).collect();
+    if pictures.is_empty() {
+        return Err(
+            Defect::Missing.because("there is no picture beside its class; links are not followed")
+        );
+    }
     let [picture] = pictures[..] else {
         let suffixes: Vec<&str> = pictures.iter().map(|member| &*member.suffix).collect();
         let problem = format!("several pictures: {}", suffixes.join(", "));

@@ -111,7 +111,7 @@ pub(crate) struct ReproduceArgs {
     #[arg(value_enum, value_name = "EXPERIMENT")]
     pub(crate) experiment: Experiment,
     /// Folder for the poisons, the finished cells (.jsonl) and the tables (.md).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", default_value = "ue-audit-out")]
     pub(crate) out: PathBuf,
     /// The clean data: a folder or one file.
     #[arg(

@@ -1,0 +1,236 @@
+//! Are rows that stand apart linked to the classes? Pictures of another camera stand apart as well; only where the noise
+//! says the class can a model learn the one from the other.
+
+mod compare;
+mod transfer;
+mod visible;
+
+use super::View;
+use super::eye::{BEYOND, Eye, Kind};
+use super::folds::Folds;
+use super::grain::Grain;
+use super::net;
+use crate::observe::Observer;
+use crate::stats::moments;
+use crate::{Result, Seed};
+use compare::{mean_exceeds, outweighs};
+
+/// What links are looked for in.
+pub(super) struct Ties<'a> {
+    /// Evidence about labels.
+    pub(super) views: &'a [&'a View],
+    /// What people do not see.
+    pub(super) grain: &'a Grain<'a>,
+    /// What they see.
+    pub(super) eye: &'a Eye<'a>,
+    pub(super) labels: &'a [u32],
+    pub(super) folds: &'a Folds,
+    pub(super) seed: Seed,
+}
+
+impl Ties<'_> {
+    /// Whether the labels of `rows` say more about them than those of the `others` do, or are [`Ties::taught`] by their faint
+    /// part, or [`Ties::mislead`].
+    pub(super) fn hold(
+        &self,
+        rows: &[usize],
+        others: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let excess = |view: &&&View| {
+            let deviation = moments(&view.null).1.max(1e-9);
+            let pick = |rows: &[usize]| -> Vec<f64> {
+                rows.iter().map(|&i| view.scores[i] / deviation).collect()
+            };
+            mean_exceeds(&pick(rows), &pick(others))
+        };
+        for view in self.views.iter().filter(excess) {
+            if self.beyond(view, Kind::Place, rows, observer)? {
+                return Ok(true);
+            }
+        }
+        let Some(faint) = self.faint(rows, observer)? else {
+            return Ok(false);
+        };
+        Ok(self.is_taught(rows, &faint, observer)?
+            || self.mislead(rows, &faint, others, observer)?)
+    }
+
+    /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.
+    pub(super) fn beyond(
+        &self,
+        view: &View,
+        kind: Kind,
+        rows: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let (faint, seen) = self.beside(view, kind, observer)?;
+        let pick = |scores: &[f64]| -> Vec<f64> { rows.iter().map(|&i| scores[i]).collect() };
+        let faint = pick(&faint);
+        Ok(seen
+            .iter()
+            .all(|seen| outweighs(&faint, &pick(seen), BEYOND)))
+    }
+
+    /// Evidence about the labels of all rows by `view`, which looks for this `kind` of thing, and what people see to compare it with.
+    fn beside(
+        &self,
+        view: &View,
+        kind: Kind,
+        observer: &dyn Observer,
+    ) -> Result<(Vec<f64>, [&[f64]; 2])> {
+        let all: Vec<usize> = (0..self.labels.len()).collect();
+        let seen = self.eye.look(observer)?.beside(kind);
+        Ok((view.standard(&all), seen))
+    }
+
+    /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
+    /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone.
+    pub(super) fn taught(&self, rows: &[usize], observer: &dyn Observer) -> Result<bool> {
+        match self.faint(rows, observer)? {
+            Some(faint) => self.is_taught(rows, &faint, observer),
+            None => Ok(false),
+        }
+    }
+
+    fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
+        for what_is_seen in [self.eye.grain, self.eye.contrast] {
+            let seen = self.evidence(what_is_seen, rows, observer)?;
+            if !outweighs(faint, &seen, BEYOND) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// What a network finds of the labels of `rows` in their faint part; `None` if they are too few to teach it.
+    fn faint(&self, rows: &[usize], observer: &dyn Observer) -> Result<Option<Vec<f64>>> {
+        let enough = rows.len() >= net::LEAST;
+        enough
+            .then(|| self.evidence(self.grain, rows, observer))
+            .transpose()
+    }
+
+    /// What a network that sees `rows` alone finds of their labels in `grain`.
+    fn evidence(
+        &self,
+        grain: &Grain<'_>,
+        rows: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<Vec<f64>> {
+        let folds = self.folds.within(rows);
+        let view = net::view(grain, self.labels, &folds, self.seed, observer)?;
+        Ok(view.standard(rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::coefficients::Coefficients;
+    use super::super::grain::Band;
+    use super::super::spectrum::Spectrum;
+    use super::super::striped::{DIM, SIZE, smooth_pictures};
+    use super::*;
+    use crate::observe::Silent;
+    use rand::RngExt;
+
+    /// Which rows are under stripes, and of what.
+    #[derive(Clone, Copy, PartialEq)]
+    pub(super) enum Stripes {
+        /// Every other row, of its class.
+        OfClass,
+        /// Every other row, drawn at random.
+        Drawn,
+        /// All rows, of their class.
+        Everywhere,
+        /// Every other one, of its class; in the rest it is the other class that is darker above.
+        OfAnotherSource,
+        /// As [`Stripes::OfClass`], where no class is darker above.
+        Alone,
+        /// None, nor is a class darker above; every other picture has a dash of large contrast somewhere, upright or across by its class.
+        Dashes,
+    }
+
+    /// Length of a dash, pixels.
+    const DASH: usize = 5;
+
+    /// What `linked` says of every other one of some smooth pictures of two classes, one of them darker above, beside the rest.
+    pub(super) fn found(
+        of: Stripes,
+        linked: impl Fn(&Ties<'_>, &[usize], &[usize]) -> Result<bool>,
+    ) -> bool {
+        let n = 800;
+        let labels: Vec<u32> = (0..n as u32).map(|i| i / 2 % 2).collect();
+        let rng = &mut Seed(9).stream("stripes", 0);
+        let drawn: Vec<bool> = (0..n).map(|_| rng.random()).collect();
+        let stripes = |i: usize| {
+            let upright = match of {
+                Stripes::Drawn => drawn[i],
+                _ => labels[i] == 0,
+            };
+            let is_striped = i.is_multiple_of(2) || of == Stripes::Everywhere;
+            (is_striped && of != Stripes::Dashes).then_some(upright)
+        };
+        let mut pixels = smooth_pictures(n, stripes);
+        // So faint that nothing of the stripes is larger than a perturbation may be.
+        pixels.iter_mut().for_each(|v| *v *= 0.3);
+        let is_plain = matches!(of, Stripes::Alone | Stripes::Dashes);
+        for (i, picture) in pixels.chunks_exact_mut(DIM).enumerate() {
+            let swapped = of == Stripes::OfAnotherSource && i % 2 == 1;
+            if !is_plain && (labels[i] == 1) != swapped {
+                for (k, v) in picture.iter_mut().enumerate() {
+                    let middle = (k / 3 / SIZE.1) as f32 + 0.5;
+                    *v -= 0.2 * (std::f32::consts::PI * middle / SIZE.0 as f32).cos();
+                }
+            }
+            if of == Stripes::Dashes && i % 2 == 0 {
+                let [y, x] = [SIZE.0, SIZE.1].map(|side| rng.random_range(0..side - DASH));
+                let (down, right) = if labels[i] == 0 { (1, 0) } else { (0, 1) };
+                for step in 0..DASH {
+                    let at = (y + down * step) * SIZE.1 + x + right * step;
+                    picture[3 * at..][..3].iter_mut().for_each(|v| *v += 0.5);
+                }
+            }
+        }
+        let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
+        let coefficients = Coefficients::of(n, SIZE, &read);
+        let [grain, visible] =
+            [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
+        let steady = Grain::steady(&coefficients, Seed(0));
+        let contrast = Grain::contrast(&coefficients);
+        let folds = &Folds::draw(&labels, 2, Seed(0));
+        let spectrum = Spectrum::new(&coefficients).unwrap();
+        let ties = Ties {
+            views: &[],
+            grain: &grain,
+            eye: &Eye::new(
+                &spectrum,
+                [&visible, &steady, &contrast],
+                &labels,
+                folds,
+                Seed(0),
+            ),
+            labels: &labels,
+            folds,
+            seed: Seed(0),
+        };
+        let (rows, others): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % 2 == 0);
+        linked(&ties, &rows, &others).unwrap()
+    }
+
+    #[test]
+    fn rows_are_linked_if_their_noise_tells_the_class() {
+        let hold =
+            |ties: &Ties<'_>, rows: &[usize], others: &[usize]| ties.hold(rows, others, &Silent);
+        assert!(found(Stripes::OfClass, hold));
+        assert!(!found(Stripes::Drawn, hold));
+    }
+
+    #[test]
+    fn what_is_large_teaches_nothing_about_perturbations() {
+        let taught = |ties: &Ties<'_>, rows: &[usize], _: &[usize]| ties.taught(rows, &Silent);
+        assert!(found(Stripes::Alone, taught));
+        assert!(!found(Stripes::Dashes, taught));
+    }
+}
