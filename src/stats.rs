@@ -100,7 +100,8 @@ fn matthews(flags: &[bool], truth: &[bool]) -> Option<f64> {
     Some(f64::from(table.mcc())).filter(|value| value.is_finite())
 }
 
-fn quotient(part: usize, whole: usize) -> Option<f64> {
+/// A part of the whole as a share; `None` of nothing.
+pub(crate) fn quotient(part: usize, whole: usize) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

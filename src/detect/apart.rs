@@ -20,6 +20,9 @@ const FEW: usize = 50;
 /// How often what was found is taken away to look beneath it.
 const LAYERS: usize = 2;
 
+/// Fewer rows are not looked at for what lies beneath.
+const LEAST_BENEATH: usize = 50;
+
 /// What is known of the rows.
 pub(super) struct Search<'a> {
     /// Views that look at no label.
@@ -225,6 +228,9 @@ impl Search<'_> {
     /// Groups among the rows that are in no linked group: what most classes carry may hide what one of them does.
     fn beneath(&self, found: &Found) -> Result<Vec<Group>> {
         let rest = found.rest(self.labels.len());
+        if rest.len() < LEAST_BENEATH {
+            return Ok(Vec::new());
+        }
         let pick = |scores: &[f64]| rest.iter().map(|&i| scores[i]).collect();
         let traces = self.traces();
         let traces: Vec<View> = traces

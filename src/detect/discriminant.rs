@@ -126,9 +126,10 @@ impl Profile {
         one.iter_mut().for_each(|v| *v /= weight);
         rest.iter_mut().for_each(|v| *v /= n - weight);
         // Natural rows differ from each other in more ways than rows that carry. Where these are the most, both sides count
-        // alike, or the spread of the natural ones would be lost.
+        // alike, or the spread of the natural ones would be lost; but none as less than a row, or what rounding leaves of an empty one
+        // would be divided by next to nothing.
         let counts = match sides.iter().all(|side| side.gram.is_some()) {
-            true => [0.5 / weight, 0.5 / (n - weight)],
+            true => [weight, n - weight].map(|rows| 0.5 / rows.max(1.0)),
             false => [1.0 / n; 2],
         };
         let mut within = Mat::from_fn(dim, dim, |i, j| {
@@ -200,6 +201,22 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn where_all_of_few_rows_carry_there_is_a_direction_still() {
+        let (n, dim) = (300, 250);
+        let value = |k: usize| ((k * 7919) % 1009) as f32 / 504.5;
+        let rows = Rows {
+            values: (0..n * dim).map(value).collect(),
+            dim,
+        };
+        let folds = Folds::draw(&vec![0; n], 1, crate::Seed(0));
+        let profile = Profile::new(&rows, &folds);
+        for left in [0.0, 1e-9, 1e-5, 1e-3] {
+            let scores = profile.scores(&vec![1.0 - left; n]).unwrap();
+            assert!(scores.iter().all(|score| score.is_finite()), "{left}");
+        }
+    }
 
     #[test]
     fn both_parts_of_a_testimony_make_the_score_and_wrong_labels_speak_in_the_first() {

@@ -7,21 +7,6 @@ pub fn cosine(peak: f64, epoch: usize, epochs: usize) -> f64 {
     peak * 0.5 * (1.0 + (PI * epoch as f64 / epochs.max(1) as f64).cos())
 }
 
-/// `peak` times `factor` for each `every` epochs that are over.
-pub fn step(peak: f64, factor: f64, epoch: usize, every: usize) -> f64 {
-    peak * factor.powi((epoch / every.max(1)) as i32)
-}
-
-/// What a linear warm-up multiplies a rate by: from `start` at step 0 to 1 at step `length` and after.
-pub fn warm_up(start: f64, step: usize, length: usize) -> f64 {
-    let share = step.min(length) as f64 / length.max(1) as f64;
-    if length == 0 {
-        1.0
-    } else {
-        start + (1.0 - start) * share
-    }
-}
-
 /// One rise and one fall over the whole training (Smith and Topin, 2018), step by step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OneCycle {
@@ -80,6 +65,7 @@ mod tests {
         assert!((cosine(0.005, 30, 60) - 0.0025).abs() < 1e-12);
         assert!(cosine(0.005, 59, 60) < 1e-5);
     }
+
     fn assert_close(actual: impl Iterator<Item = f64>, expected: &[f64]) {
         let actual: Vec<f64> = actual.collect();
         assert_eq!(actual.len(), expected.len());
@@ -130,31 +116,5 @@ mod tests {
             0.001,
         ];
         assert_close((0..10).map(|step| triangle.rate(0.1, step, 10)), &expected);
-    }
-
-    /// Expected numbers: `StepLR(3, 0.1)` and `LinearLR(start_factor=0.25, total_iters=4)` in PyTorch 2.15.
-    #[test]
-    fn steps_and_warm_up_agree_with_pytorch() {
-        let expected = [0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001, 0.001];
-        assert_close((0..8).map(|epoch| step(0.1, 0.1, epoch, 3)), &expected);
-        let expected = [0.025, 0.04375, 0.0625, 0.08125, 0.1, 0.1];
-        assert_close((0..6).map(|step| 0.1 * warm_up(0.25, step, 4)), &expected);
-        assert_eq!(warm_up(0.25, 0, 0), 1.0);
-    }
-
-    #[test]
-    fn short_trainings_stay_between_the_ends() {
-        let cycle = OneCycle {
-            rise: 0.25,
-            start: 0.2,
-            end: 0.01,
-            anneal: Anneal::Linear,
-        };
-        for steps in 1..6 {
-            for step in 0..steps {
-                let rate = cycle.rate(1.0, step, steps);
-                assert!((0.01..=1.0).contains(&rate), "{step} of {steps}: {rate}");
-            }
-        }
     }
 }

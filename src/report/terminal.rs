@@ -5,6 +5,7 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
+use super::rendering::percent;
 use super::{Explanation, Report, Timing, folder, shortcut};
 use crate::decide::Verdict;
 
@@ -250,10 +251,6 @@ pub fn table(head: &[&str]) -> Table {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1} %", 100.0 * share)
 }
 
 fn share(value: Option<f64>) -> String {

@@ -75,17 +75,6 @@ pub enum Architecture {
 }
 
 impl Architecture {
-    /// All of them.
-    pub const ALL: [Self; 7] = [
-        Self::Small,
-        Self::Fast,
-        Self::ResNet18W16,
-        Self::ResNet18,
-        Self::ResNet50,
-        Self::DenseNet121,
-        Self::MobileNetV2,
-    ];
-
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {

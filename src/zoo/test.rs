@@ -6,6 +6,7 @@ use super::{Classifier, Samples};
 use crate::Result;
 use crate::nn::Mode;
 use crate::observe::Observer;
+use crate::stats::quotient;
 
 /// The answers of a classifier compared with the labels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -52,10 +53,6 @@ impl Evaluation {
         rows.map(|(class, row)| quotient(row[class], row.iter().sum()))
             .collect()
     }
-}
-
-fn quotient(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
 }
 
 #[cfg(test)]
