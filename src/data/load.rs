@@ -93,6 +93,11 @@ pub(super) fn for_each_row(
 ) -> Result<()> {
     let total = reader.rows();
     let wanted = options.max_rows.unwrap_or(total).min(total);
+    let sampled = (wanted < total).then(|| sampled(total, wanted));
+    let is_wanted = |row: usize| {
+        let sampled = sampled.as_ref();
+        sampled.is_none_or(|places| places.binary_search(&row).is_ok())
+    };
     let unknown = reader.class_names().len() as u32;
     observer.stage("load", total as u64);
     let mut records = reader.records().enumerate();
@@ -111,7 +116,7 @@ pub(super) fn for_each_row(
         let loaded: Vec<Loaded> = chunk
             .into_par_iter()
             .map(|(row, record)| {
-                if is_sampled(row, total, wanted) {
+                if is_wanted(row) {
                     loaded(record, unknown, &options.limits)
                 } else {
                     skipped(record, unknown, wanted)
@@ -123,20 +128,16 @@ pub(super) fn for_each_row(
     }
 }
 
-/// Whether `row` is one of `wanted` rows spread over `total`: one in each of as many stretches of equal length, at a place of its own in
-/// it, as classes may take turns.
-fn is_sampled(row: usize, total: usize, wanted: usize) -> bool {
-    if wanted == 0 {
-        return false;
-    }
+/// Places of `wanted` rows spread over `total`, ascending: one in each of as many stretches of equal length, drawn, as classes may take
+/// turns.
+fn sampled(total: usize, wanted: usize) -> Vec<usize> {
     let starts =
         |stretch: usize| (stretch as u128 * total as u128).div_ceil(wanted as u128) as usize;
-    let stretch = (row as u128 * wanted as u128 / total as u128) as usize;
-    let (start, end) = (starts(stretch), starts(stretch + 1));
-    let place = Seed(0)
-        .stream("sampled rows", stretch as u64)
-        .random_range(start..end);
-    row == place
+    let place = |stretch: usize| {
+        let rng = &mut Seed(0).stream("sampled rows", stretch as u64);
+        rng.random_range(starts(stretch)..starts(stretch + 1))
+    };
+    (0..wanted).map(place).collect()
 }
 
 fn skipped(record: Record, unknown: u32, wanted: usize) -> Loaded {

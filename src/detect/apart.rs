@@ -8,7 +8,7 @@ use super::grain::Grain;
 use super::group::{self, Group};
 use super::linalg::Rows;
 use super::link::Ties;
-use super::self_training::{End, Ends};
+use super::self_training::{Ends, Start};
 use super::sharpen::Sharpener;
 use super::{View, copies};
 use crate::observe::Observer;
@@ -99,7 +99,7 @@ impl Search<'_> {
         let sharpener = self.sharpener(&profiles[0]);
         let mut found = Found::default();
         self.by_evidence(&mut found, observer)?;
-        let ends = Ends::find(&profiles, &self.traces(), End::Most, labels, classes)?;
+        let ends = Ends::find(&profiles, &self.traces(), Start::Most, labels, classes)?;
         self.sort(ends.apart(), &mut found, observer)?;
         if self.exact && found.is_little(labels.len()) {
             self.bring_out(&sharpener, &ends.vague(), &mut found, observer)?;
@@ -247,7 +247,7 @@ impl Search<'_> {
             .map(|rows| Profile::new(&rows.select(&rest), &folds));
         let labels: Vec<u32> = rest.iter().map(|&i| self.labels[i]).collect();
         let traces: Vec<&View> = traces.iter().collect();
-        let ends = Ends::find(&profiles, &traces, End::Most, &labels, folds.classes)?;
+        let ends = Ends::find(&profiles, &traces, Start::Most, &labels, folds.classes)?;
         let all = self.labels.len();
         Ok(ends
             .apart()
@@ -269,7 +269,7 @@ impl Search<'_> {
         observer: &dyn Observer,
     ) -> Result<Option<Group>> {
         let (labels, classes) = (self.labels, self.folds.classes);
-        let ends = Ends::find(profiles, self.loud, End::Least, labels, classes)?;
+        let ends = Ends::find(profiles, self.loud, Start::Least, labels, classes)?;
         for quiet in ends.apart() {
             let rest = quiet.rest(labels, classes);
             let (inside, outside) = rest.sides();

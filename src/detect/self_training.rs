@@ -32,7 +32,7 @@ const LEAST_VAGUE: f64 = 2.0 * net::LEAST as f64;
 
 /// Which rows self-training starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum Start {
     /// Those in which a trace is largest.
     Most,
     /// Those in which it is least.
@@ -47,17 +47,17 @@ pub(super) struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
-    /// From one `end` of each of the `traces` of the rows, in each of the `profiles`.
+    /// From where `start` says in each of the `traces` of the rows, in each of the `profiles`.
     pub(super) fn find(
         profiles: &[Profile],
         traces: &[&View],
-        end: End,
+        start: Start,
         labels: &'a [u32],
         classes: usize,
     ) -> Result<Self> {
-        let sign = match end {
-            End::Most => 1.0,
-            End::Least => -1.0,
+        let sign = match start {
+            Start::Most => 1.0,
+            Start::Least => -1.0,
         };
         let mut starts = Vec::new();
         for trace in traces {
@@ -170,7 +170,7 @@ mod tests {
         Ends::find(
             &[Profile::new(&rows, &folds)],
             &[&trace],
-            End::Most,
+            Start::Most,
             &labels,
             4,
         )

@@ -117,4 +117,20 @@ mod tests {
         ];
         assert_close((0..10).map(|step| triangle.rate(0.1, step, 10)), &expected);
     }
+
+    #[test]
+    fn short_trainings_stay_between_the_ends() {
+        let cycle = OneCycle {
+            rise: 0.25,
+            start: 0.2,
+            end: 0.01,
+            anneal: Anneal::Linear,
+        };
+        for steps in 1..6 {
+            for step in 0..steps {
+                let rate = cycle.rate(1.0, step, steps);
+                assert!((0.01..=1.0).contains(&rate), "{step} of {steps}: {rate}");
+            }
+        }
+    }
 }

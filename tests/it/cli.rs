@@ -95,30 +95,12 @@ fn a_folder_without_a_data_set_ends_with_3_and_a_strange_file_with_2() {
 fn too_few_rows_are_inconclusive_with_a_truth_as_well() {
     let home = tempfile::tempdir().unwrap();
     support::image_folder(&home.path().join("data"), 20, 2);
-    let ids = walk(&home.path().join("data"));
-    let truth: String = ids.iter().map(|id| format!("{id},0\n")).collect();
-    std::fs::write(
-        home.path().join("t.csv"),
-        format!("sample_id,poisoned\n{truth}"),
-    )
-    .unwrap();
+    let rows = support::loaded(&home.path().join("data")).rows;
+    let truth = rows.iter().map(|row| (&*row.id, false));
+    ue_audit::data::write_truth(&home.path().join("t.csv"), truth).unwrap();
     let scan = ["scan", "data", "--truth", "t.csv", "--json"];
     let (_, stdout) = ends(ue_audit(home.path()).args(scan), 4);
     assert_eq!(last_line_as_json(&stdout)["verdict"], "inconclusive");
-}
-
-/// The files of an image folder, as the ids of its rows.
-fn walk(root: &Path) -> Vec<String> {
-    let classes = std::fs::read_dir(root).unwrap();
-    let of_class = |class: std::fs::DirEntry| {
-        let name = class.file_name().into_string().unwrap();
-        let files = std::fs::read_dir(class.path()).unwrap();
-        let id = move |file: std::fs::DirEntry| {
-            format!("{name}/{}", file.file_name().into_string().unwrap())
-        };
-        files.map(move |file| id(file.unwrap()))
-    };
-    classes.flat_map(|class| of_class(class.unwrap())).collect()
 }
 
 #[cfg(unix)]

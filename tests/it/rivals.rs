@@ -40,10 +40,8 @@ fn a_linear_network_finds_a_linear_shortcut() {
         "the same seed, the same verdict"
     );
     // Labels that are drawn can be learnt by heart, and not found on rows that are held out.
-    let drawn: Vec<u32> = (0..600)
-        .map(|row: u32| row.wrapping_mul(2_654_435_761) >> 8)
-        .collect();
-    let labels: Vec<u32> = drawn.iter().map(|value| value % 10).collect();
+    let label = |row: u32| (row.wrapping_mul(2_654_435_761) >> 8) % 10;
+    let labels: Vec<u32> = (0..600).map(label).collect();
     let size = (clean.height, clean.width);
     let (names, pixels) = (clean.class_names.clone(), clean.pixels().to_vec());
     let drawn = Dataset::from_pixels("test", "drawn labels", names, size, pixels, &labels);

@@ -34,6 +34,14 @@ pub(crate) fn done(reason: impl Into<String>) -> Gate {
     }
 }
 
+/// The ending for a command that had nothing to answer its question from.
+pub(crate) fn unanswered(reason: impl Into<String>) -> Gate {
+    Gate {
+        exit: Exit::Inconclusive,
+        reason: reason.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use ue_audit::data::{Inventory, inspect};
-use ue_audit::decide::gate::{Exit, Gate};
+use ue_audit::decide::gate::Gate;
 use ue_audit::report::terminal::{printable, table};
 use ue_audit::settings::Config;
 
@@ -33,10 +33,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global, console: &Console) -> any
         inventory.rows - inventory.skipped
     );
     Ok(match inventory.readable {
-        0 => Gate {
-            exit: Exit::Inconclusive,
-            reason,
-        },
+        0 => exit::unanswered(reason),
         _ => exit::done(reason),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use ue_audit::decide::gate::{Exit, Gate};
+use ue_audit::decide::gate::Gate;
 use ue_audit::lab::selftest::Grounds;
 
 use crate::args::{Global, SelftestArgs};
@@ -59,10 +59,9 @@ pub(crate) fn run(args: &SelftestArgs, global: &Global, console: &Console) -> an
         report.gate.reason
     );
     if tried == 0 {
-        return Ok(Gate {
-            exit: Exit::Inconclusive,
-            reason: format!("nothing could be planted; {scan}"),
-        });
+        return Ok(exit::unanswered(format!(
+            "nothing could be planted; {scan}"
+        )));
     }
     Ok(exit::done(format!(
         "{caught} of {tried} planted poisons were caught; {scan}"

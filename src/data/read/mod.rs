@@ -52,8 +52,11 @@ pub static FORMATS: &[Format] = &[
 /// The file that the row with this `id` lies in, of data in the format of that name; `None` where the row is a file of its own, and for an
 /// unknown format.
 pub fn file_of<'a>(format: &str, id: &'a str) -> Option<&'a str> {
-    let format = FORMATS.iter().find(|known| known.name == format)?;
-    (format.file_of)(id)
+    (known(format)?.file_of)(id)
+}
+
+fn known(name: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.name == name)
 }
 
 /// The file of a row that is named `file#row`.
@@ -108,9 +111,9 @@ pub trait Reader: Sync {
 /// Everything under the path is one drop: to scan one split, pass its folder or file.
 ///
 /// # Errors
-/// [`Error::Empty`] if there is no file or no row, or none of the files in a folder is of a known format, [`Error::Input`] if no format
-/// recognises a file, or more than one the path, or
-/// the container is broken, [`Error::Settings`] for an unknown format, [`Error::Io`].
+/// [`Error::Empty`] if there is no file or no row, or none of the files in a folder is of a known format, [`Error::Input`] if
+/// no format recognises a file, if more than one recognises the path, or if the container is broken, [`Error::Settings`] for an
+/// unknown format, [`Error::Io`].
 pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader>> {
     let tree = Tree::list(path)?;
     let empty = |problem: String| Error::Empty {
@@ -138,17 +141,13 @@ pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader
 }
 
 fn named(name: &str) -> Result<&'static Format> {
-    let known = || FORMATS.iter().map(|format| format.name);
-    FORMATS
-        .iter()
-        .find(|format| format.name == name)
-        .ok_or_else(|| Error::Settings {
+    known(name).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        Error::Settings {
             name: "--format",
-            problem: format!(
-                "{name} is not known; use auto, {}",
-                known().collect::<Vec<_>>().join(", ")
-            ),
-        })
+            problem: format!("{name} is not known; use auto, {}", names.join(", ")),
+        }
+    })
 }
 
 fn recognise(tree: &Tree) -> Result<&'static Format> {

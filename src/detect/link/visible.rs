@@ -12,6 +12,7 @@ use crate::stats::moments;
 /// Where people see rows to be of their class better than the rest of it, the faint part says it so many times as well, or what is
 /// seen is what it says. Of 257 horses that stand alike it was 2.0 times, of the rows of nine classes under LSP 5 to 60.
 const MUCH: f64 = 2.0 * BEYOND;
+
 impl Ties<'_> {
     /// `group` without the classes whose rows in it people see to be of their class better than the rest of it, if they do not see it
     /// much less well than `view` says it, which looks for this `kind` of thing: horses that stand alike have the edges of their

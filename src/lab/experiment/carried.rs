@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::grounds::Origin;
 use super::learner::Training;
-use super::{Experiment, Grounds, Learner, markdown, number};
+use super::{Experiment, Grounds, Learner, markdown, number, percent};
 use crate::Result;
 use crate::audit::fit;
 use crate::data::Dataset;
@@ -178,7 +178,6 @@ impl Experiment for Carried<'_> {
             "test",
             "P",
         ];
-        let percent = |share: f64| format!("{:.2}", 100.0 * share);
         let row = |cell: Carrying| {
             let effect = outcome(&cell)?;
             let few = FEW.iter().find(|(ratio, _)| *ratio == cell.ratio);
@@ -187,9 +186,9 @@ impl Experiment for Carried<'_> {
             Some(vec![
                 cell.attack,
                 cell.ratio.to_string(),
-                percent(effect.clean),
-                percent(effect.test),
-                percent(effect.poisoned),
+                percent(Some(effect.clean)),
+                percent(Some(effect.test)),
+                percent(Some(effect.poisoned)),
                 number(all.map(|all| all.1), 1),
                 number(few.map(|few| few.1), 2),
                 number(all.map(|all| all.2), 1),
