@@ -5,7 +5,7 @@
 //! tells them is no small thing: drawn shapes differ in their edges alone, of large contrast.
 
 use super::View;
-use super::eye::{BEYOND, Kind, Seen};
+use super::eye::{BEYOND, Kind, MUCH, Seen};
 use crate::Result;
 use crate::stats::quantiles;
 
@@ -70,7 +70,9 @@ pub(super) fn wholes<'a>(
             let spots = views.spots.map(|view| medians(&view.standard(&rows)));
             let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= MEDIAN);
             for (class, carries) in classes.iter_mut().enumerate() {
-                let is_small = network[class] >= BEYOND * large[class];
+                let told = large[class] >= MEDIAN;
+                let times = if told { MUCH } else { BEYOND };
+                let is_small = network[class] >= times * large[class];
                 *carries &= is_small || is_spotted(class);
             }
         }
@@ -148,6 +150,14 @@ mod tests {
         assert_eq!(found(1.0, 0.0).unwrap(), [true, false]);
         assert_eq!(found(3.5, 0.0), None);
         assert_eq!(found(3.5, 4.0).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn where_what_is_large_says_a_class_by_itself_the_rest_must_say_it_much_better() {
+        let found = |faint, large| found_beside(faint, [0.0, large, 0.0], &[true; 100]);
+        assert_eq!(found(4.0, 2.0).unwrap(), [true, false]);
+        assert_eq!(found(6.0, 3.0), None);
+        assert_eq!(found(10.0, 3.0).unwrap(), [true, false]);
     }
 
     #[test]

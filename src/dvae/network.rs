@@ -64,7 +64,8 @@ impl Network {
         let perturbation = if config.perturbation_decoder {
             let decoder = Decoder::new(&mut params, "perturbation", config.widths)?;
             let table = [classes, half * (height / 2) * (width / 2)];
-            let embedding = params.trainable("embedding.weight", &table, Init::Normal)?;
+            let start = config.embedding_bound.map_or(Init::Normal, Init::Uniform);
+            let embedding = params.trainable("embedding.weight", &table, start)?;
             Some(Perturbation { decoder, embedding })
         } else {
             None

@@ -29,7 +29,7 @@ pub use inference::Inference;
 pub use jpeg::Jpeg;
 pub use kept::discard;
 pub use lfu::{Lfu, Projection};
-pub use two_stage::{Steps, TwoStage};
+pub use two_stage::{Steps, Subtracted, TwoStage};
 pub use vae::Vae;
 
 /// A way to purify a drop.
@@ -147,28 +147,32 @@ impl Method {
             inference,
             precision,
         } = options;
-        let (network, usual) = match preset {
-            Preset::Fast => (DvaeConfig::fast_pictures_for(rows), Inference::Mean),
-            Preset::Paper => (DvaeConfig::paper(), Inference::Sampled),
-        };
-        let network = DvaeConfig {
+        let sized = |network: DvaeConfig, kld_limit| DvaeConfig {
+            kld_limit,
             precision,
             ..network
         };
-        let inference = inference.unwrap_or(usual);
         match self {
-            Self::Dvae => Box::new(TwoStage {
-                rates: [TwoStage::FIRST_RATE, rate],
-                steps,
-                inference,
-                ..TwoStage::new(network)
-            }),
-            Self::Vae => {
-                let network = DvaeConfig {
-                    kld_limit: rate,
-                    ..network
+            Self::Dvae => {
+                let usual = match preset {
+                    Preset::Fast => TwoStage::fast(rows),
+                    Preset::Paper => TwoStage::new(DvaeConfig::paper()),
                 };
-                Box::new(Vae::new(network, inference))
+                let [first, second] = usual.stages;
+                let first_rate = first.kld_limit;
+                Box::new(TwoStage {
+                    stages: [sized(first, first_rate), sized(second, rate)],
+                    steps,
+                    inference: inference.unwrap_or(usual.inference),
+                    ..usual
+                })
+            }
+            Self::Vae => {
+                let (network, usual) = match preset {
+                    Preset::Fast => (DvaeConfig::fast_pictures_for(rows), Inference::Mean),
+                    Preset::Paper => (DvaeConfig::paper(), Inference::Sampled),
+                };
+                Box::new(Vae::new(sized(network, rate), inference.unwrap_or(usual)))
             }
             Self::Jpeg => Box::new(Jpeg::default()),
             Self::Gray => Box::new(Gray),

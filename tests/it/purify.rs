@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ue_audit::data::Dataset;
 use ue_audit::dvae::DvaeConfig;
 use ue_audit::observe::{Observer, Silent};
-use ue_audit::purify::{Cure, Inference, Job, Purifier, Steps, TwoStage, Vae, discard};
+use ue_audit::purify::{Cure, Inference, Job, Purifier, Steps, Subtracted, TwoStage, Vae, discard};
 use ue_audit::{Error, Seed, demo};
 
 use crate::copies::files;
@@ -171,6 +171,70 @@ fn the_first_stage_subtracts_and_truncates() {
     };
     let x1 = block(&of_means, &data, Some(home.path())).unwrap();
     assert!(x1 == by_hand(Latent::Mean) && x1 != sampled);
+}
+
+/// Pictures of one shade, under noise of a few levels, with one white pixel that says the class.
+fn spotted(rows: usize) -> (Dataset, Vec<u8>, [usize; 2]) {
+    use rand::RngExt;
+    const SIDE: usize = 8;
+    let spots = [SIDE + 2, 5 * SIDE + 4];
+    let labels: Vec<u32> = (0..rows as u32).map(|row| row % 2).collect();
+    let rng = &mut Seed(3).stream("spotted", 0);
+    let mut clean = Vec::new();
+    for _ in 0..rows {
+        let shade: u8 = rng.random_range(40..160);
+        clean.extend((0..SIDE * SIDE * 3).map(|_| shade + rng.random_range(0..12u8)));
+    }
+    let mut pixels = clean.clone();
+    for (row, picture) in pixels.chunks_mut(SIDE * SIDE * 3).enumerate() {
+        let spot = 3 * spots[row % 2];
+        picture[spot..spot + 3].fill(255);
+    }
+    let classes = ["a", "b"].map(String::from).into();
+    let data = Dataset::from_pixels("spotted", "test", classes, (SIDE, SIDE), pixels, &labels);
+    (data, clean, spots)
+}
+
+#[test]
+fn what_is_loud_in_the_first_perturbation_alone_is_subtracted() {
+    let (data, clean, spots) = spotted(200);
+    let published = TwoStage::new(tiny());
+    let labels = DvaeConfig {
+        epochs: 40,
+        energy_epoch: 8,
+        ..tiny()
+    };
+    let labels = DvaeConfig {
+        kld_limit: 0.2,
+        embedding_bound: Some(0.1),
+        ..labels
+    };
+    let method = TwoStage {
+        stages: [labels, published.stages[1].clone()],
+        subtracted: Subtracted::Loud,
+        steps: Steps::variant(3).unwrap(),
+        inference: Inference::Mean,
+    };
+    let x1 = block(&method, &data, None).unwrap();
+    let size = data.height * data.width * 3;
+    let mut left = [0.0, 0.0];
+    for (k, (&x, &y)) in data.pixels().iter().zip(&x1).enumerate() {
+        let own = spots[k / size % 2];
+        if k % size / 3 == own {
+            left[0] += f64::from(x) - f64::from(clean[k]);
+            left[1] += (f64::from(y) - f64::from(clean[k])).abs();
+        } else {
+            assert_eq!(x, y, "value {k} is no spot");
+        }
+    }
+    assert!(left[1] < 0.5 * left[0], "{left:?}");
+    let all = TwoStage {
+        subtracted: Subtracted::All,
+        ..method
+    };
+    let changed = block(&all, &data, None).unwrap();
+    let changed = data.pixels().iter().zip(&changed).filter(|(x, y)| x != y);
+    assert!(changed.count() > data.pixels().len() / 2);
 }
 
 /// x2 stays real between the second and the third inference, and x3 alone becomes bytes: by hand, with the models that were kept.

@@ -1,17 +1,13 @@
 //! Classes that leave a group because people see why its rows stand apart.
 
 use super::super::View;
-use super::super::eye::{BEYOND, Kind};
+use super::super::eye::{Kind, MUCH};
 use super::super::group::Group;
 use super::Ties;
 use super::compare::mean_exceeds;
 use crate::Result;
 use crate::observe::Observer;
 use crate::stats::moments;
-
-/// Where people see rows to be of their class better than the rest of it, the faint part says it so many times as well, or what is
-/// seen is what it says. Of 257 horses that stand alike it was 2.0 times, of the rows of nine classes under LSP 5 to 60.
-const MUCH: f64 = 2.0 * BEYOND;
 
 impl Ties<'_> {
     /// `group` without the classes whose rows in it people see to be of their class better than the rest of it, if they do not see it
