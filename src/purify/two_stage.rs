@@ -33,7 +33,7 @@ pub struct TwoStage {
 pub enum Subtracted {
     /// All of it, as published.
     All,
-    /// What is loud in it: more than [`LOUD`] times its root mean square. The dense noise that was added is hardly in the p0 of a
+    /// What is loud in it: at least six times its root mean square. The dense noise that was added is hardly in the p0 of a
     /// small network, nor is there a rate for it in the second stage; what is there is natural, and would be lost. But a pixel that
     /// says the class is worth its rate to the second stage, and stands out of p0.
     Loud,
