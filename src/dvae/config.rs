@@ -79,26 +79,19 @@ impl DvaeConfig {
     pub fn fast_for(rows: usize) -> Self {
         let fast = Self::fast();
         let epochs = (fast.epochs * 10_000 / rows.max(1)).clamp(3, fast.epochs);
-        Self {
-            energy_epoch: (fast.energy_epoch * epochs / fast.epochs).max(1),
-            epochs,
-            ..fast
-        }
+        fast.lasting(epochs)
     }
 
     /// The same structure sized for a CPU where the pictures matter that it reconstructs, not what it leaves of them: half
     /// the channels, a quarter of the latent. Fewer epochs for more `rows`, from twelve down to three.
     pub fn fast_pictures_for(rows: usize) -> Self {
         let epochs = (60_000 / rows.max(1)).clamp(3, 12);
-        let paper = Self::paper();
         Self {
             widths: [32, 64],
             blocks: 0,
             latent: 64,
             batch: 32,
-            energy_epoch: (paper.energy_epoch * epochs / paper.epochs).max(1),
-            epochs,
-            ..paper
+            ..Self::paper().lasting(epochs)
         }
     }
 
@@ -107,14 +100,20 @@ impl DvaeConfig {
     /// start small, or most of what p̂ says of a label is what they started from. Each class is seen in about as many steps, whatever the
     /// number of `rows`.
     pub fn fast_labels_for(rows: usize) -> Self {
-        let fast = Self::fast();
         let epochs = (200_000 / rows.max(1)).clamp(4, 40);
         Self {
             kld_limit: 0.2,
             embedding_bound: Some(0.1),
-            energy_epoch: (fast.energy_epoch * epochs / fast.epochs).max(1),
+            ..Self::fast().lasting(epochs)
+        }
+    }
+
+    /// The same training in so many `epochs`; the energy limit starts after the same share of them.
+    fn lasting(self, epochs: usize) -> Self {
+        Self {
+            energy_epoch: (self.energy_epoch * epochs / self.epochs).max(1),
             epochs,
-            ..fast
+            ..self
         }
     }
 

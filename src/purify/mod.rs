@@ -147,32 +147,31 @@ impl Method {
             inference,
             precision,
         } = options;
-        let sized = |network: DvaeConfig, kld_limit| DvaeConfig {
-            kld_limit,
-            precision,
-            ..network
-        };
         match self {
             Self::Dvae => {
-                let usual = match preset {
+                let mut method = match preset {
                     Preset::Fast => TwoStage::fast(rows),
                     Preset::Paper => TwoStage::new(DvaeConfig::paper()),
                 };
-                let [first, second] = usual.stages;
-                let first_rate = first.kld_limit;
-                Box::new(TwoStage {
-                    stages: [sized(first, first_rate), sized(second, rate)],
-                    steps,
-                    inference: inference.unwrap_or(usual.inference),
-                    ..usual
-                })
+                for stage in &mut method.stages {
+                    stage.precision = precision;
+                }
+                method.stages[1].kld_limit = rate;
+                method.steps = steps;
+                method.inference = inference.unwrap_or(method.inference);
+                Box::new(method)
             }
             Self::Vae => {
                 let (network, usual) = match preset {
                     Preset::Fast => (DvaeConfig::fast_pictures_for(rows), Inference::Mean),
                     Preset::Paper => (DvaeConfig::paper(), Inference::Sampled),
                 };
-                Box::new(Vae::new(sized(network, rate), inference.unwrap_or(usual)))
+                let network = DvaeConfig {
+                    kld_limit: rate,
+                    precision,
+                    ..network
+                };
+                Box::new(Vae::new(network, inference.unwrap_or(usual)))
             }
             Self::Jpeg => Box::new(Jpeg::default()),
             Self::Gray => Box::new(Gray),

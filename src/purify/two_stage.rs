@@ -155,6 +155,7 @@ impl TwoStage {
         let latent = self.inference.latent(job.seed, 1);
         let loud = match self.subtracted {
             Subtracted::All => 0.0,
+            // Asked twice, since p0 of all rows is four times what their pixels take.
             Subtracted::Loud => {
                 let mut squares = 0.0;
                 model.apply_batches(data, latent, job.observer, |batch| {

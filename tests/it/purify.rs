@@ -202,12 +202,9 @@ fn what_is_loud_in_the_first_perturbation_alone_is_subtracted() {
     let labels = DvaeConfig {
         epochs: 40,
         energy_epoch: 8,
-        ..tiny()
-    };
-    let labels = DvaeConfig {
         kld_limit: 0.2,
         embedding_bound: Some(0.1),
-        ..labels
+        ..tiny()
     };
     let method = TwoStage {
         stages: [labels, published.stages[1].clone()],
