@@ -18,6 +18,14 @@ pub enum Error {
         /// What is wrong and what to do about it.
         problem: String,
     },
+    /// One file of rows cannot be read. Beside others that can, it is set aside ([`crate::data::Defect::BrokenFile`]).
+    #[error("{}: {problem}", path.display())]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do about it.
+        problem: String,
+    },
     /// There is nothing to scan: no image at all was found.
     #[error("{}: nothing to scan: {problem}", path.display())]
     Empty {
@@ -82,6 +90,14 @@ impl Error {
     /// An [`Error::Input`] for `path`.
     pub fn input(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
         Self::Input {
+            path: path.as_ref().to_path_buf(),
+            problem: problem.into(),
+        }
+    }
+
+    /// An [`Error::Broken`] for `path`.
+    pub fn broken(path: impl AsRef<Path>, problem: impl Into<String>) -> Self {
+        Self::Broken {
             path: path.as_ref().to_path_buf(),
             problem: problem.into(),
         }

@@ -43,7 +43,7 @@ pub(super) struct Loaded {
 /// pixels as stored, before any resizing.
 ///
 /// # Errors
-/// [`crate::Error::Input`] and [`crate::Error::Io`] if the container breaks midway, [`crate::Error::Interrupted`].
+/// [`crate::Error::Io`] if a file cannot be read any more, [`crate::Error::Interrupted`].
 pub fn load(
     reader: &dyn Reader,
     options: &LoadOptions,
@@ -116,7 +116,7 @@ pub(super) fn for_each_row(
         let loaded: Vec<Loaded> = chunk
             .into_par_iter()
             .map(|(row, record)| {
-                if is_wanted(row) {
+                if is_wanted(row) || record.is_broken_file() {
                     loaded(record, unknown, &options.limits)
                 } else {
                     skipped(record, unknown, wanted)

@@ -21,6 +21,8 @@ pub enum Defect {
     Missing,
     /// There are no bytes.
     Empty,
+    /// A whole file of rows cannot be read; how many it holds is unknown.
+    BrokenFile,
     /// The label is absent or names no class.
     BadLabel,
 }
@@ -37,6 +39,7 @@ impl Defect {
             Self::Corrupt => "corrupt",
             Self::Missing => "missing",
             Self::Empty => "empty",
+            Self::BrokenFile => "broken-file",
             Self::BadLabel => "bad-label",
         }
     }

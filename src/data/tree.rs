@@ -38,6 +38,7 @@ pub struct Tree {
     root: PathBuf,
     single: bool,
     entries: Vec<Entry>,
+    aside: Vec<Entry>,
 }
 
 impl Tree {
@@ -54,6 +55,7 @@ impl Tree {
                 root,
                 single: false,
                 entries,
+                aside: Vec::new(),
             });
         }
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -65,6 +67,7 @@ impl Tree {
             root,
             single: true,
             entries,
+            aside: Vec::new(),
         })
     }
 
@@ -83,6 +86,23 @@ impl Tree {
         &self.entries
     }
 
+    /// Files of rows that cannot be read, each with its trouble.
+    pub fn aside(&self) -> &[Entry] {
+        &self.aside
+    }
+
+    /// Takes the entry that lies at `path` out of the list, for a `problem` with it; `false` if there is none.
+    pub(super) fn set_aside(&mut self, path: &Path, problem: &str) -> bool {
+        let at = |entry: &Entry| self.path(entry) == path;
+        let Some(place) = self.entries.iter().position(at) else {
+            return false;
+        };
+        let mut entry = self.entries.remove(place);
+        entry.trouble = Some(Defect::BrokenFile.because(problem));
+        self.aside.push(entry);
+        true
+    }
+
     /// Where the entry lies.
     pub fn path(&self, entry: &Entry) -> PathBuf {
         if self.single {
@@ -95,11 +115,11 @@ impl Tree {
     /// As [`Tree::path`], for a file that has to be opened.
     ///
     /// # Errors
-    /// [`Error::Input`] with the reason if it must not be.
+    /// [`Error::Broken`] with the reason if it must not be.
     pub fn readable(&self, entry: &Entry) -> Result<PathBuf> {
         let path = self.path(entry);
         match &entry.trouble {
-            Some(reason) => Err(Error::input(path, reason.to_string())),
+            Some(reason) => Err(Error::broken(path, reason.to_string())),
             None => Ok(path),
         }
     }

@@ -53,7 +53,7 @@ impl TryFrom<u8> for Exit {
 pub enum BadFiles {
     /// A single one makes the audit inconclusive.
     Error,
-    /// They are tolerated up to [`Policy::max_unreadable`].
+    /// Rows are tolerated up to [`Policy::max_unreadable`], whole files of rows are not.
     Warn,
     /// They are left out; the report still lists each.
     Skip,
@@ -93,16 +93,25 @@ pub struct Gate {
     pub reason: String,
 }
 
-/// Weighs `decision` and the `unreadable` of `total` rows against `policy`.
+/// What could not be read of a drop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// Rows, files among them.
+    pub rows: usize,
+    /// Whole files, each of unknown many rows.
+    pub files: usize,
+    /// All rows that were looked at.
+    pub of: usize,
+}
+
+/// Weighs `decision` and what is `unread` against `policy`.
 ///
 /// Poison that the policy refuses is reported before anything that is merely unknown; a drop passes only when nothing
 /// is unknown either.
-pub fn gate(decision: &Decision, unreadable: usize, total: usize, policy: &Policy) -> Gate {
+pub fn gate(decision: &Decision, unread: Unread, policy: &Policy) -> Gate {
     let (exit, reason) = refused(decision, policy)
         .map(|reason| (Exit::Failed, reason))
-        .or_else(|| {
-            unknown(decision, unreadable, total, policy).map(|reason| (Exit::Inconclusive, reason))
-        })
+        .or_else(|| unknown(decision, unread, policy).map(|reason| (Exit::Inconclusive, reason)))
         .unwrap_or_else(|| (Exit::Passed, tolerated(decision)));
     Gate { exit, reason }
 }
@@ -137,12 +146,7 @@ fn refused(decision: &Decision, policy: &Policy) -> Option<String> {
 }
 
 /// Why the question is not answered, if it is not.
-fn unknown(
-    decision: &Decision,
-    unreadable: usize,
-    total: usize,
-    policy: &Policy,
-) -> Option<String> {
+fn unknown(decision: &Decision, unread: Unread, policy: &Policy) -> Option<String> {
     if decision.verdict == Verdict::Inconclusive {
         return Some(format!("the audit is inconclusive: {}", decision.reason));
     }
@@ -157,8 +161,16 @@ fn unknown(
         BadFiles::Warn => policy.max_unreadable,
         BadFiles::Skip => return None,
     };
-    (!tolerated.covers(unreadable, total)).then(|| {
-        format!("{unreadable} of {total} rows could not be read, {tolerated} tolerated: they may hide anything")
+    let Unread { rows, files, of } = unread;
+    if files > 0 {
+        return Some(format!(
+            "files of rows that could not be read: {files}; they may hide anything"
+        ));
+    }
+    (!tolerated.covers(rows, of)).then(|| {
+        format!(
+            "{rows} of {of} rows could not be read, {tolerated} tolerated: they may hide anything"
+        )
     })
 }
 
@@ -207,6 +219,10 @@ mod tests {
             rows: (0..100).map(row).collect(),
             classes: vec![],
         }
+    }
+
+    fn unread(rows: usize, of: usize) -> Unread {
+        Unread { rows, files: 0, of }
     }
 
     fn policy(fail_on: Severity, max_flagged: Allowance) -> Policy {
@@ -260,8 +276,7 @@ mod tests {
         ] {
             let got = gate(
                 &decision(verdict, flagged, severity),
-                0,
-                100,
+                unread(0, 100),
                 &policy(fail_on, max_flagged),
             );
             assert_eq!(
@@ -288,8 +303,28 @@ mod tests {
                 on_bad_files,
                 ..Policy::default()
             };
-            let got = gate(decision, unreadable, 1000, &policy);
+            let got = gate(decision, unread(unreadable, 1000), &policy);
             assert_eq!(got.exit, exit, "{on_bad_files:?} {unreadable}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_may_hold_any_number_of_rows() {
+        let clean = decision(Verdict::Clean, 0, Severity::None);
+        let lost = Unread {
+            files: 1,
+            ..unread(1, 1_000_000)
+        };
+        for (on_bad_files, exit) in [
+            (BadFiles::Warn, Exit::Inconclusive),
+            (BadFiles::Error, Exit::Inconclusive),
+            (BadFiles::Skip, Exit::Passed),
+        ] {
+            let policy = Policy {
+                on_bad_files,
+                ..Policy::default()
+            };
+            assert_eq!(gate(&clean, lost, &policy).exit, exit, "{on_bad_files:?}");
         }
     }
 
@@ -298,7 +333,7 @@ mod tests {
         let poisoned = decision(Verdict::Poisoned, 9, Severity::High);
         let lenient = policy(Severity::None, Allowance::Rows(0));
         assert_eq!(
-            gate(&poisoned, 500, 1000, &lenient).exit,
+            gate(&poisoned, unread(500, 1000), &lenient).exit,
             Exit::Inconclusive
         );
     }
@@ -311,7 +346,7 @@ mod tests {
             on_bad_files: BadFiles::Skip,
             ..Policy::default()
         };
-        assert_eq!(gate(&empty, 10, 10, &skip).exit, Exit::Inconclusive);
+        assert_eq!(gate(&empty, unread(10, 10), &skip).exit, Exit::Inconclusive);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use super::{
     BadFileGroup, Class, ClassMetrics, Data, Interval, Report, SCHEMA, Timing, Tool, TruthMetrics,
     ViewAuc, ViewSummary, folder,
 };
-use crate::data::{Dataset, Status};
-use crate::decide::gate::{Exit, gate};
+use crate::data::{Dataset, Defect, Row, Status};
+use crate::decide::gate::{Exit, Unread, gate};
 use crate::decide::{ClassDecision, Decision, Ratio, Verdict};
 use crate::detect::Evidence;
 use crate::stats::{auc, quantiles};
@@ -40,8 +40,16 @@ impl Report {
         }
         let data = data(dataset);
         // Rows left out on purpose were never looked at: they must not thin out the unreadable ones.
-        let looked_at = data.readable + data.unreadable;
-        let gate = gate(decision, data.unreadable, looked_at, &settings.policy);
+        let unread = Unread {
+            rows: data.unreadable,
+            files: dataset
+                .rows
+                .iter()
+                .filter(|row| is_broken_file(row))
+                .count(),
+            of: data.readable + data.unreadable,
+        };
+        let gate = gate(decision, unread, &settings.policy);
         let (verdict, reason) = match (decision.verdict, gate.exit) {
             // What was read is clean; what was not may hide anything.
             (Verdict::Clean, Exit::Inconclusive) => (Verdict::Inconclusive, &gate.reason),
@@ -120,6 +128,12 @@ fn data(dataset: &Dataset) -> Data {
 
 fn is_unreadable(status: &Status) -> bool {
     matches!(status, Status::Unreadable(_))
+}
+
+/// Whether the row stands for a whole file.
+fn is_broken_file(row: &Row) -> bool {
+    let word = Defect::BrokenFile.word();
+    matches!(&row.status, Status::Unreadable(reason) if reason.starts_with(word))
 }
 
 fn summarise(class: &ClassDecision, dataset: &Dataset) -> Class {

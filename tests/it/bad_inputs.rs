@@ -8,10 +8,11 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray};
 use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use tempfile::{TempDir, tempdir};
 use ue_audit::Error;
-use ue_audit::data::{self, Limits, LoadOptions, Status, decode};
+use ue_audit::data::{self, Edit, Limits, LoadOptions, Status, decode};
 use ue_audit::observe::Silent;
 
 use crate::same10::{folder, load, open, picture};
@@ -273,12 +274,16 @@ fn cifar_files_with_a_cut_record_and_a_wrong_label() {
 }
 
 fn parquet_of(columns: Vec<(&str, ArrayRef)>) -> TempDir {
+    parquet_with(None, columns)
+}
+
+fn parquet_with(properties: Option<WriterProperties>, columns: Vec<(&str, ArrayRef)>) -> TempDir {
     let home = tempdir().unwrap();
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(n, c)| (n, c, true)));
     let batch = batch.unwrap();
     let file = fs::File::create(home.path().join("a.parquet")).unwrap();
-    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), properties).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
     home
@@ -317,7 +322,7 @@ fn parquet_files_that_cannot_be_used_say_why() {
     let refused = |home: &Path, part: &str| {
         let error = data::open(home, "auto", &Limits::default()).err().unwrap();
         assert!(
-            matches!(&error, Error::Input { problem, .. } if problem.contains(part)),
+            matches!(&error, Error::Input { problem, .. } | Error::Broken { problem, .. } if problem.contains(part)),
             "{error}"
         );
     };
@@ -338,6 +343,122 @@ fn parquet_files_that_cannot_be_used_say_why() {
         "holds pictures",
     );
     refused(parquet_of(vec![("image", pictures)]).path(), "holds labels");
+}
+
+#[test]
+fn a_broken_file_among_others_is_one_bad_row_after_theirs() {
+    let file = |path: &str| fs::read(folder(path)).unwrap();
+    for (good, name, other) in [
+        (
+            "parquet/train-00000-of-00002.parquet",
+            "a.parquet",
+            "b.parquet",
+        ),
+        ("npz/a.npz", "a.npz", "b.npz"),
+        ("webdataset/photos-000000.tar", "a.tar", "b.tar"),
+    ] {
+        let whole = file(good);
+        // The broken one is the first of the folder, and still the last of the rows.
+        let home = folder_of(&[(name, &[b'x'; 2000]), (other, &whole)]);
+        let alone = load(folder_of(&[(other, &whole)]).path());
+        let dataset = load(home.path());
+        let count = dataset.rows.len();
+        assert_eq!(count, alone.rows.len() + 1, "{name}");
+        assert_eq!(dataset.rows[0].id, alone.rows[0].id);
+        assert_eq!(dataset.rows[count - 1].id, name);
+        let found = unreadable(home.path());
+        assert!(found[0].1.starts_with("broken-file: "), "{}", found[0].1);
+        let here = home.path().to_str().unwrap();
+        assert!(
+            !found[0].1.contains(here),
+            "no path in an audit: {}",
+            found[0].1
+        );
+
+        // Nor is it left out when few rows are asked for.
+        let few = LoadOptions {
+            max_rows: Some(1),
+            ..LoadOptions::default()
+        };
+        let sampled = data::load(&*open(home.path()), &few, &Silent).unwrap();
+        assert!(matches!(
+            sampled.rows[count - 1].status,
+            Status::Unreadable(_)
+        ));
+
+        // A copy keeps its bytes, or leaves it out.
+        let copies = tempdir().unwrap();
+        for (copy, edit) in [("kept", Edit::Keep), ("dropped", Edit::Drop)] {
+            let out = copies.path().join(copy);
+            let last = |row| {
+                Ok(if row + 1 == count {
+                    edit.clone()
+                } else {
+                    Edit::Keep
+                })
+            };
+            let ids = data::rewrite(&*open(home.path()), &out, false, &mut { last }, &Silent);
+            let stays = edit == Edit::Keep;
+            assert_eq!(ids.unwrap()[count - 1].is_some(), stays);
+            assert_eq!(
+                fs::read(out.join(name)).ok(),
+                stays.then(|| vec![b'x'; 2000])
+            );
+            assert!(out.join(other).exists());
+        }
+    }
+}
+
+#[test]
+fn too_many_broken_files_are_no_drop() {
+    let good = fs::read(folder("parquet/train-00000-of-00002.parquet")).unwrap();
+    let names: Vec<String> = (0..20).map(|i| format!("{i:02}.parquet")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (&**name, &b"x"[..])).collect();
+    let open = |home: &TempDir| data::open(home.path(), "auto", &Limits::default()).map(|_| ());
+    let few = folder_of(&[&files[..16], &[("z.parquet", &good[..])]].concat());
+    assert!(open(&few).is_ok());
+    let many = folder_of(&[&files[..17], &[("z.parquet", &good[..])]].concat());
+    assert!(matches!(open(&many), Err(Error::Broken { .. })));
+    assert!(matches!(
+        open(&folder_of(&files[..3])),
+        Err(Error::Broken { .. })
+    ));
+}
+
+#[test]
+fn where_the_pictures_of_a_shard_cannot_be_read_on_the_rest_of_its_rows_are_bad() {
+    let png = encode(rgb(), ImageFormat::Png);
+    let count = 300;
+    let pictures: ArrayRef = Arc::new(BinaryArray::from_iter_values((0..count).map(|i| {
+        let mut picture = rgb();
+        picture.put_pixel(0, 0, image::Rgb([(i % 256) as u8, (i / 256) as u8, 7]));
+        encode(picture, ImageFormat::Png)
+    })));
+    let labels: ArrayRef = Arc::new(Int64Array::from_iter_values((0..count).map(|i| i % 3)));
+    // Pages of fifty rows.
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_write_batch_size(50)
+        .set_data_page_row_count_limit(50)
+        .build();
+    let home = parquet_with(
+        Some(properties),
+        vec![("image", pictures), ("label", labels)],
+    );
+    let path = home.path().join("a.parquet");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 3 * png.len()].fill(0xFF);
+    fs::write(&path, bytes).unwrap();
+    let dataset = load(home.path());
+    assert_eq!(dataset.rows.len(), count as usize);
+    assert!(dataset.class_names.iter().eq(["0", "1", "2"]));
+    let found = unreadable(home.path());
+    assert!(
+        !found.is_empty() && found.len() < count as usize,
+        "{}",
+        found.len()
+    );
 }
 
 proptest! {

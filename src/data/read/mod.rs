@@ -1,5 +1,6 @@
 //! The formats that can be read. A new one is a file here (and one in `write`) and a line in [`FORMATS`].
 
+mod aside;
 mod cifar;
 mod cifar_record;
 mod image_folder;
@@ -21,7 +22,7 @@ pub(super) use self::picture_column::{BYTES, bytes_of};
 pub(super) use self::tar_sample::{Member as TarMember, Sample};
 pub(super) use self::webdataset::WebDataset;
 
-use super::reason::Reason;
+use super::reason::{Defect, Reason};
 use super::tree::{Entry, Tree};
 use super::write::Copier;
 use super::{Image, Limits};
@@ -61,7 +62,8 @@ fn known(name: &str) -> Option<&'static Format> {
 
 /// The file of a row that is named `file#row`.
 fn numbered(id: &str) -> Option<&str> {
-    Some(id.rsplit_once('#')?.0)
+    let (file, row) = id.rsplit_once('#')?;
+    row.bytes().all(|b| b.is_ascii_digit()).then_some(file)
 }
 
 /// Where the pixels of a row are.
@@ -88,6 +90,13 @@ pub struct Record {
     pub source: Source,
 }
 
+impl Record {
+    /// Whether it stands for all rows of a file that cannot be read.
+    pub(super) fn is_broken_file(&self) -> bool {
+        matches!(&self.source, Source::Bad(reason) if reason.defect == Defect::BrokenFile)
+    }
+}
+
 /// A data set on disk whose container was understood; its pictures are not decoded yet.
 pub trait Reader: Sync {
     /// The format that recognised it.
@@ -108,12 +117,13 @@ pub trait Reader: Sync {
 }
 
 /// Opens a folder or one file, as the format called `format` or, with `"auto"`, as the only one that recognises it.
-/// Everything under the path is one drop: to scan one split, pass its folder or file.
+/// Everything under the path is one drop: to scan one split, pass its folder or file. Of several files of rows, those that are
+/// broken become a bad row each, the last ones of the drop.
 ///
 /// # Errors
 /// [`Error::Empty`] if there is no file or no row, or none of the files in a folder is of a known format, [`Error::Input`] if
-/// no format recognises a file, if more than one recognises the path, or if the container is broken, [`Error::Settings`] for an
-/// unknown format, [`Error::Io`].
+/// no format recognises a file or more than one recognises the path, [`Error::Broken`] if no container can be read, or too many
+/// cannot, [`Error::Settings`] for an unknown format, [`Error::Io`].
 pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader>> {
     let tree = Tree::list(path)?;
     let empty = |problem: String| Error::Empty {
@@ -133,7 +143,7 @@ pub fn open(path: &Path, format: &str, limits: &Limits) -> Result<Box<dyn Reader
             format.name, format.rule
         )));
     }
-    let reader = (format.open)(tree, limits)?;
+    let reader = aside::open(format, tree, limits)?;
     if reader.rows() == 0 {
         return Err(empty(format!("{} without a row", format.name)));
     }
@@ -194,6 +204,11 @@ mod tests {
             ("cifar", "data_batch_1.bin#0", Some("data_batch_1.bin")),
             ("npz", "b[1].npz[0]", Some("b[1].npz")),
             ("webdataset", "x!.tar!key!1", Some("x!.tar")),
+            // A broken file is a row itself.
+            ("parquet", "b#c.parquet", None),
+            ("cifar", "a#data_batch_1.bin", None),
+            ("npz", "b[1].npz", None),
+            ("webdataset", "x!.tar", None),
             ("unknown", "a#1", None),
         ] {
             assert_eq!(file_of(format, id), file, "{format}");

@@ -21,7 +21,7 @@ use super::picture_column;
 use super::{Format, Reader, Record, Source, numbered};
 use crate::data::Limits;
 use crate::data::guard::catch_panic;
-use crate::data::reason::Reason;
+use crate::data::reason::{Defect, Reason};
 use crate::data::tree::{Entry, Tree};
 use crate::data::write::Copier;
 use crate::{Error, Result};
@@ -187,30 +187,47 @@ impl Shard {
         Ok(cells)
     }
 
-    fn records(&self) -> Result<impl Iterator<Item = Result<Record>>> {
-        let batches = self.batches(Some(self.image))?;
-        let mut labels = self.labels.iter();
-        Ok(batches
-            .flat_map(|batch| match batch {
-                Ok(batch) => picture_column::sources(batch.column(0))
-                    .into_iter()
-                    .map(Ok)
-                    .collect(),
-                Err(error) => vec![Err(error)],
-            })
-            .enumerate()
-            .map(move |(row, source)| {
-                let (label, source) = match (labels.next(), source?) {
-                    (Some(Ok(label)), source) => (Some(*label), source),
-                    (Some(Err(reason)), _) => (None, Source::Bad(reason.clone())),
-                    (None, _) => return Err(broken(&self.path, "more pictures than labels")),
-                };
-                Ok(Record {
-                    id: format!("{}#{row}", self.id),
-                    label,
-                    source,
-                })
-            }))
+    /// A row for each label; from where the pictures cannot be read on, bad ones.
+    fn records(&self) -> impl Iterator<Item = Record> {
+        let (batches, failed) = match self.batches(Some(self.image)) {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let batches = batches.into_iter().flatten().chain(failed);
+        let mut sources = batches.flat_map(|batch| match batch {
+            Ok(batch) => picture_column::sources(batch.column(0))
+                .into_iter()
+                .map(Ok)
+                .collect(),
+            Err(error) => vec![Err(unreadable(&error))],
+        });
+        let missing = || Err(Defect::Missing.because("there are fewer pictures than labels"));
+        let mut ended: Option<Reason> = None;
+        self.labels.iter().enumerate().map(move |(row, label)| {
+            let next = match &ended {
+                Some(reason) => Err(reason.clone()),
+                None => sources.next().unwrap_or_else(missing),
+            };
+            let source = next.unwrap_or_else(|reason| Source::Bad(ended.insert(reason).clone()));
+            let (label, source) = match label {
+                Ok(label) => (Some(*label), source),
+                Err(reason) => (None, Source::Bad(reason.clone())),
+            };
+            Record {
+                id: format!("{}#{row}", self.id),
+                label,
+                source,
+            }
+        })
+    }
+}
+
+/// Why the rest of a shard has no pictures.
+fn unreadable(error: &Error) -> Reason {
+    match error {
+        Error::Broken { problem, .. } => Defect::Corrupt.because(problem),
+        Error::Io { source, .. } => Defect::Missing.because(format!("cannot be read: {source}")),
+        other => Defect::Corrupt.because(other),
     }
 }
 
@@ -240,7 +257,7 @@ impl Iterator for Batches<'_> {
 }
 
 fn broken(path: &Path, cause: impl std::fmt::Display) -> Error {
-    Error::input(
+    Error::broken(
         path,
         format!("not a usable Parquet file ({cause}); fetch or write it again"),
     )
@@ -264,13 +281,7 @@ impl Reader for Parquet {
     }
 
     fn records(&self) -> Box<dyn Iterator<Item = Result<Record>> + '_> {
-        Box::new(self.shards.iter().flat_map(|shard| {
-            let (records, failed) = match shard.records() {
-                Ok(records) => (Some(records), None),
-                Err(error) => (None, Some(Err(error))),
-            };
-            records.into_iter().flatten().chain(failed)
-        }))
+        Box::new(self.shards.iter().flat_map(Shard::records).map(Ok))
     }
 
     fn rewrite(&self, copy: &mut Copier<'_>) -> Result<()> {

@@ -51,7 +51,7 @@ impl WebDataset {
                 continue;
             }
             let path = tree.readable(entry)?;
-            let samples = samples(&path).map_err(|problem| Error::input(&path, problem))?;
+            let samples = samples(&path).map_err(|problem| Error::broken(&path, problem))?;
             let mut archive = File::open(&path).map_err(Error::io(&path))?;
             let rows = samples.iter().filter(|sample| sample.is_row());
             let labels = rows.map(|row| row.label(&mut archive)).collect();

@@ -29,7 +29,7 @@ pub(super) const FORMAT: Format = Format {
     name: "npz",
     rule: "NumPy archives (.npz) with pictures and labels under names that belong together, such as x_train and y_train",
     claims: |entry| entry.extension() == "npz",
-    file_of: |id| Some(id.rsplit_once('[')?.0),
+    file_of: |id| Some(id.strip_suffix(']')?.rsplit_once('[')?.0),
     open: |tree, limits| Ok(Box::new(Npz::open(tree, limits)?)),
 };
 
@@ -59,7 +59,7 @@ impl Npz {
             }
             let path = tree.readable(entry)?;
             let wrong = |problem: String| Error::input(&path, problem);
-            let members = members(&path).map_err(wrong)?;
+            let members = members(&path).map_err(|problem| Error::broken(&path, problem))?;
             let pairs = pairs(&path, &members, limits).map_err(wrong)?;
             if let Some(member) = members.iter().find(|member| names_classes(member)) {
                 let read = class_names(&path, member, limits).map_err(wrong)?;
