@@ -24,6 +24,9 @@ const HIDING: f64 = 4.0 / 255.0;
 const SMALL: f32 = 16.0 / 255.0;
 /// What is larger counts in units of this.
 const LARGE: f32 = 2.0 * SMALL;
+/// Noise in each pixel under which a network learns next to nothing from a perturbation that people do not see, in [0, 1] units
+/// (48 levels of 255). The basis is orthonormal, so it is as much in each coefficient.
+const DROWNING: f64 = 48.0 / 255.0;
 /// Rows of which all numbers together are no more than this are kept once they are made: 128 MiB.
 const KEPT: usize = 1 << 25;
 /// One part in this many of the coefficients, the least variant, is the last trace of natural pictures.
@@ -66,19 +69,28 @@ impl<'a> Grain<'a> {
     /// The visible band under noise that hides small perturbations, however coarse they are: what is still told there was
     /// told by something large.
     pub(super) fn steady(coefficients: &'a Coefficients<'a>, seed: Seed) -> Self {
-        let mut grain = Self::new(coefficients, Band::Visible);
         let hiding = HIDING * (coefficients.dim() as f64).sqrt();
-        let mut noise = vec![0.0; grain.scale.len()];
-        let all = grain.scale.iter_mut().zip(&mut noise);
-        for ((scale, noise), variance) in all.zip(&coefficients.variance) {
+        Self::new(coefficients, Band::Visible).under(hiding, seed)
+    }
+
+    /// The faint band under noise that drowns fine perturbations: what is still told there was told by something bold.
+    pub(super) fn bold(coefficients: &'a Coefficients<'a>, seed: Seed) -> Self {
+        Self::new(coefficients, Band::Faint).under(DROWNING, seed)
+    }
+
+    /// The same band under noise of deviation `hiding` in each coefficient.
+    fn under(mut self, hiding: f64, seed: Seed) -> Self {
+        let mut noise = vec![0.0; self.scale.len()];
+        let all = self.scale.iter_mut().zip(&mut noise);
+        for ((scale, noise), variance) in all.zip(&self.coefficients.variance) {
             if *scale > 0.0 {
                 let deviation = (variance + hiding.powi(2)).sqrt();
                 *scale = deviation.recip() as f32;
                 *noise = (hiding / deviation) as f32;
             }
         }
-        grain.noise = Some((noise, seed));
-        grain
+        self.noise = Some((noise, seed));
+        self
     }
 
     /// The part of the faint band that is too large for a perturbation, in pixels: edges and textures of some contrast. What is
@@ -184,29 +196,31 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    #[test]
-    fn under_the_noise_a_small_pattern_is_lost_and_a_large_one_is_not() {
+    /// Share of the pictures whose sign is told by each grain, of those under a `small` pattern of this sign and of those under
+    /// a `large` one, beside a `shade` that gets darker downwards.
+    fn told<const N: usize>(
+        [small, large]: [f32; 2],
+        shade: f32,
+        grains: impl for<'a> Fn(&'a Coefficients<'a>) -> [Grain<'a>; N],
+    ) -> [[f64; 2]; N] {
         let (size, n) = ((8, 8), 400);
         let coarse = |k: usize| if k / 3 % size.1 < 4 { 1.0 } else { -1.0 };
         let read = |i: usize, out: &mut [f32]| {
             let rng = &mut Seed(i as u64).stream("shade", 0);
-            let shade: f32 = StandardNormal.sample(rng);
-            let pattern = [0.01, 0.1][i / 2 % 2] * if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+            let drawn: f32 = StandardNormal.sample(rng);
+            let pattern = [small, large][i / 2 % 2] * if i.is_multiple_of(2) { 1.0 } else { -1.0 };
             let value =
-                |k: usize| 0.5 + 0.02 * shade * (k / 3 / size.1) as f32 + pattern * coarse(k);
+                |k: usize| 0.5 + shade * drawn * (k / 3 / size.1) as f32 + pattern * coarse(k);
             out.iter_mut()
                 .enumerate()
                 .for_each(|(k, out)| *out = value(k));
         };
         let coefficients = Coefficients::of(n, size, &read);
-        let grains = [
-            Grain::new(&coefficients, Band::Visible),
-            Grain::steady(&coefficients, Seed(0)),
-        ];
-        // Share of the pictures whose sign is told, of the small pattern and of the large one.
-        let told = grains.map(|grain| {
+        grains(&coefficients).map(|grain| {
             let match_of = |picture: &[f32], _| -> f32 {
-                picture.iter().enumerate().map(|(k, v)| v * coarse(k)).sum()
+                // The pattern has no colour.
+                let brightness = picture.iter().enumerate().step_by(3);
+                brightness.map(|(k, v)| v * coarse(k)).sum()
             };
             let matches = grain.map(match_of);
             [0, 1].map(|large| {
@@ -216,9 +230,21 @@ mod tests {
                     .count();
                 right as f64 / (n / 2) as f64
             })
-        });
-        assert!(told[0][0] > 0.99 && told[0][1] > 0.99, "{told:?}");
-        assert!(told[1][0] < 0.9 && told[1][1] > 0.99, "{told:?}");
+        })
+    }
+
+    #[test]
+    fn under_the_noise_a_small_pattern_is_lost_and_a_large_one_is_not() {
+        let all_and_some = |told: [[f64; 2]; 2]| {
+            assert!(told[0][0] > 0.99 && told[0][1] > 0.99, "{told:?}");
+            assert!(told[1][0] < 0.9 && told[1][1] > 0.99, "{told:?}");
+        };
+        all_and_some(told([0.01, 0.1], 0.02, |all| {
+            [Grain::new(all, Band::Visible), Grain::steady(all, Seed(0))]
+        }));
+        all_and_some(told([0.004, 0.1], 0.5, |all| {
+            [Grain::new(all, Band::Faint), Grain::bold(all, Seed(0))]
+        }));
     }
 
     #[test]

@@ -124,6 +124,7 @@ pub fn collect(
     let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
     let steady = Grain::steady(pixels, seed);
     let contrast = Grain::contrast(pixels);
+    let bold = Grain::bold(pixels, seed);
     let net = net::view(&grain, labels, folds, seed, observer)?;
 
     observer.stage("evidence", 5);
@@ -177,7 +178,7 @@ pub fn collect(
     let [few, all] = features::features(&labelled, &levels, &remainder, &textures)?;
     let eye = &Eye::new(
         &spectrum,
-        [&visible, &steady, &contrast],
+        [&visible, &steady, &contrast, &bold],
         labels,
         folds,
         seed,

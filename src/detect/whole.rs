@@ -5,7 +5,7 @@
 //! tells them is no small thing: drawn shapes differ in their edges alone, of large contrast.
 
 use super::View;
-use super::eye::{BEYOND, Kind, MUCH, Seen};
+use super::eye::{BEYOND, Kind, Large, MUCH, Seen, is_bold};
 use crate::Result;
 use crate::stats::quantiles;
 
@@ -46,7 +46,7 @@ pub(super) fn wholes<'a>(
     classes: usize,
     rest: &[bool],
     look: impl Fn() -> Result<&'a Seen>,
-    large: impl Fn() -> Result<&'a [f64]>,
+    large: impl Fn() -> Result<&'a Large>,
 ) -> Result<Vec<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
     let medians = |scores: &[f64]| medians(scores, labels, classes, rest);
@@ -66,13 +66,15 @@ pub(super) fn wholes<'a>(
         };
         let mut classes: Vec<bool> = (0..classes).map(carries).collect();
         if classes.contains(&true) {
-            let large = medians(large()?);
+            let Large { contrast, bold } = large()?;
+            let (contrast, bold) = (medians(contrast), medians(bold));
             let spots = views.spots.map(|view| medians(&view.standard(&rows)));
             let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= MEDIAN);
             for (class, carries) in classes.iter_mut().enumerate() {
-                let told = large[class] >= MEDIAN;
+                let told = contrast[class] >= MEDIAN;
                 let times = if told { MUCH } else { BEYOND };
-                let is_small = network[class] >= times * large[class];
+                let is_small = network[class] >= times * contrast[class]
+                    && !is_bold(network[class], bold[class]);
                 *carries &= is_small || is_spotted(class);
             }
         }
@@ -112,25 +114,26 @@ mod tests {
     }
 
     fn found(faint: f64, visible: f64, rest: &[bool]) -> Option<Vec<bool>> {
-        found_beside(faint, [visible, 0.0, 0.0], rest)
+        found_beside(faint, [visible, 0.0, 0.0, 0.0], rest)
     }
 
     fn found_beside(
         faint: f64,
-        [visible, large, spots]: [f64; 3],
+        [visible, contrast, bold, spots]: [f64; 4],
         rest: &[bool],
     ) -> Option<Vec<bool>> {
         let labels: Vec<u32> = (0..100).map(|i| i % 2).collect();
         let all: Vec<usize> = (0..100).collect();
-        let [seen, large] = [visible, large].map(|own| view(own).standard(&all));
+        let [seen, contrast, bold] = [visible, contrast, bold].map(|own| view(own).standard(&all));
         let seen = Seen::by_network(seen);
+        let large = Large { contrast, bold };
         let (net, spots) = (view(faint), view(spots));
         let views = Views {
             faint: vec![(&net, Kind::Any)],
             net: &net,
             spots: Some(&spots),
         };
-        let (look, large) = (|| Ok(&seen), || Ok(&large[..]));
+        let (look, large) = (|| Ok(&seen), || Ok(&large));
         let wholes = wholes(&views, &labels, 2, rest, look, large);
         Some(wholes.unwrap().into_iter().next()?.classes)
     }
@@ -146,7 +149,7 @@ mod tests {
     #[test]
     fn what_is_large_makes_no_class_carry_unless_it_is_a_pixel() {
         let rest = [true; 100];
-        let found = |large, spots| found_beside(4.0, [0.0, large, spots], &rest);
+        let found = |contrast, spots| found_beside(4.0, [0.0, contrast, 0.0, spots], &rest);
         assert_eq!(found(1.0, 0.0).unwrap(), [true, false]);
         assert_eq!(found(3.5, 0.0), None);
         assert_eq!(found(3.5, 4.0).unwrap(), [true, false]);
@@ -154,10 +157,18 @@ mod tests {
 
     #[test]
     fn where_what_is_large_says_a_class_by_itself_the_rest_must_say_it_much_better() {
-        let found = |faint, large| found_beside(faint, [0.0, large, 0.0], &[true; 100]);
+        let found = |faint, contrast| found_beside(faint, [0.0, contrast, 0.0, 0.0], &[true; 100]);
         assert_eq!(found(4.0, 2.0).unwrap(), [true, false]);
         assert_eq!(found(6.0, 3.0), None);
         assert_eq!(found(10.0, 3.0).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn what_is_still_told_under_heavy_noise_makes_no_class_carry() {
+        let found = |faint, bold| found_beside(faint, [0.0, 0.0, bold, 0.0], &[true; 100]);
+        assert_eq!(found(5.0, 1.8), None);
+        assert_eq!(found(10.0, 1.8).unwrap(), [true, false]);
+        assert_eq!(found(4.0, 0.9).unwrap(), [true, false]);
     }
 
     #[test]
@@ -171,8 +182,11 @@ mod tests {
                 net: &net,
                 spots: None,
             };
-            let nothing = [0.0; 100];
-            let (look, large) = (|| Ok(&seen), || Ok(&nothing[..]));
+            let nothing = Large {
+                contrast: vec![0.0; 100],
+                bold: vec![0.0; 100],
+            };
+            let (look, large) = (|| Ok(&seen), || Ok(&nothing));
             let wholes = wholes(&views, &labels, 2, &[true; 100], look, large);
             wholes.unwrap().len()
         };

@@ -199,6 +199,7 @@ mod tests {
             [Band::Faint, Band::Visible].map(|band| Grain::new(&coefficients, band));
         let steady = Grain::steady(&coefficients, Seed(0));
         let contrast = Grain::contrast(&coefficients);
+        let bold = Grain::bold(&coefficients, Seed(0));
         let folds = &Folds::draw(&labels, 2, Seed(0));
         let spectrum = Spectrum::new(&coefficients).unwrap();
         let ties = Ties {
@@ -206,7 +207,7 @@ mod tests {
             grain: &grain,
             eye: &Eye::new(
                 &spectrum,
-                [&visible, &steady, &contrast],
+                [&visible, &steady, &contrast, &bold],
                 &labels,
                 folds,
                 Seed(0),

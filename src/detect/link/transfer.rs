@@ -20,7 +20,7 @@ impl Ties<'_> {
     /// Whether what `rows` teach a network about each other is no help with the `others`, although they teach it no less than as many
     /// of those do, and what is large in them does help: what makes data unlearnable. Pictures of another camera show the same
     /// things. Coarse perturbations, as of robust error-minimising noise, lie in both bands, which [`Ties::taught`] compares.
-    /// `faint` is what the rows teach all together.
+    /// `faint` is what the rows teach all together. Only classes that they have are asked about.
     pub(super) fn mislead(
         &self,
         rows: &[usize],
@@ -28,6 +28,7 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
+        let others = &self.of_their_classes(rows, others)[..];
         let count = rows.len().min(others.len());
         if count < LEAST_TO_COMPARE {
             return Ok(false);
@@ -49,8 +50,17 @@ impl Ties<'_> {
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
-    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of those among the `others` whose
-    /// classes it was taught.
+    /// Those of the `others` whose classes `rows` teach: of another class they say nothing.
+    fn of_their_classes(&self, rows: &[usize], others: &[usize]) -> Vec<usize> {
+        let mut taught = vec![0; self.folds.classes];
+        for &row in rows {
+            taught[self.labels[row] as usize] += 1;
+        }
+        let knows = |row: &usize| taught[self.labels[*row] as usize] >= group::LEAST;
+        others.iter().copied().filter(knows).collect()
+    }
+
+    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of those of the `others`.
     fn lessons(
         &self,
         grain: &Grain<'_>,
@@ -58,23 +68,17 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<(Vec<f64>, Vec<f64>)> {
-        let (labels, classes) = (self.labels, self.folds.classes);
-        let (mut teaches, mut taught) = (vec![false; labels.len()], vec![0; classes]);
-        for &row in rows {
-            teaches[row] = true;
-            taught[labels[row] as usize] += 1;
-        }
+        let mut teaches = vec![false; self.labels.len()];
+        rows.iter().for_each(|&row| teaches[row] = true);
         let view = net::taught(
             grain,
-            labels,
+            self.labels,
             |row| teaches[row],
             self.folds,
             self.seed,
             observer,
         )?;
-        let knows = |row: &&usize| taught[labels[**row] as usize] >= group::LEAST;
-        let others: Vec<usize> = others.iter().filter(knows).copied().collect();
-        Ok((view.standard(rows), view.standard(&others)))
+        Ok((view.standard(rows), view.standard(others)))
     }
 }
 
@@ -102,5 +106,19 @@ mod tests {
         assert!(!found(Stripes::Drawn, mislead));
         assert!(!found(Stripes::Everywhere, mislead), "the rest has it too");
         assert!(!found(Stripes::OfAnotherSource, mislead), "other things");
+    }
+
+    #[test]
+    fn rows_are_asked_about_their_own_classes_alone() {
+        let asks_of_one = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
+            let is_first = |row: &usize| ties.labels[*row] == 0;
+            let of_first: Vec<usize> = rows.iter().copied().filter(is_first).collect();
+            let asked = ties.of_their_classes(&of_first, others);
+            Ok(
+                asked.len() == others.iter().filter(|row| is_first(row)).count()
+                    && asked.iter().all(is_first),
+            )
+        };
+        assert!(found(Stripes::OfClass, asks_of_one));
     }
 }
