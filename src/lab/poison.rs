@@ -66,11 +66,11 @@ pub struct Summary {
 
 impl Poison<'_> {
     /// Writes the copy, with [`TRUTH_FILE`], [`PERTURBATION_FILE`] and [`DESCRIPTION_FILE`], into the folder `out`, and a
-    /// picture sheet beside it. A long attack keeps its state in a file named `{out}.work`, goes on from there when it is
+    /// picture sheet beside it. At a ratio of 0 it is a copy without poison, to compare with, and has no sheet. A long attack keeps its state in a file named `{out}.work`, goes on from there when it is
     /// called again, and removes it at the end.
     ///
     /// # Errors
-    /// [`Error::Exists`] before any work, [`Error::Settings`] if no row would be poisoned, if the pictures have several sizes
+    /// [`Error::Exists`] before any work, [`Error::Settings`] if a ratio above 0 gives no row to poison, if the pictures have several sizes
     /// or an attack cannot work on them, [`Error::Numeric`] if a perturbation is over its budget, and those of reading and
     /// writing. No copy is left behind then.
     pub fn write(
@@ -101,15 +101,17 @@ impl Poison<'_> {
             pixels: &pictures.pixels,
         };
         let mut work = WorkFile::at(&beside(out, WORK));
-        let (perturbation, budget) = match self.means {
+        let budget = match self.means {
+            Means::Attack(attack) => attack.budget(),
+            Means::Stored(stored) => stored.budget,
+        };
+        let size = (target.height, target.width);
+        let perturbation = match self.means {
+            _ if chosen.is_empty() => Perturbation::of_nothing(size),
             Means::Attack(attack) => {
-                let made = attack.perturb_resumably(&target, self.seed, &mut work, observer)?;
-                (made, attack.budget())
+                attack.perturb_resumably(&target, self.seed, &mut work, observer)?
             }
-            Means::Stored(stored) => {
-                let size = (target.height, target.width);
-                (stored.of(&chosen, size)?, stored.budget)
-            }
+            Means::Stored(stored) => stored.of(&chosen, size)?,
         };
 
         let mut measured = Measured::default();
@@ -144,7 +146,10 @@ impl Poison<'_> {
             PERTURBATION_FILE,
             &perturbation.to_safetensors(&chosen, budget)?,
         )?;
-        let sheet = sheet::render(&strips, (target.height, target.width))?;
+        let sheet = match strips.is_empty() {
+            true => None,
+            false => Some(sheet::render(&strips, size)?),
+        };
         let summary = Summary {
             rows: dataset.rows.len(),
             poisoned: chosen.len(),
@@ -154,7 +159,14 @@ impl Poison<'_> {
         let description = self.describe(&summary, budget, &perturbation, &dataset);
         put(DESCRIPTION_FILE, format!("{description:#}\n").as_bytes())?;
         copy.publish()?;
-        write_atomic(&sheet_path, &sheet)?;
+        match sheet {
+            Some(sheet) => write_atomic(&sheet_path, &sheet)?,
+            // One of an earlier copy would show what this one does not hold.
+            None if sheet_path.exists() => {
+                std::fs::remove_file(&sheet_path).map_err(Error::io(&sheet_path))?;
+            }
+            None => {}
+        }
         work.remove()?;
         Ok(summary)
     }
@@ -174,7 +186,7 @@ impl Poison<'_> {
             name: "ratio",
             problem,
         };
-        if amount == 0 {
+        if amount == 0 && self.ratio > 0.0 {
             return Err(wrong("too small: it gives no row to poison".into()));
         }
         if amount > pool.len() {

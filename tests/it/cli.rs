@@ -185,6 +185,15 @@ fn the_environment_sets_what_flags_do_not() {
     };
     assert_eq!(rows(&[]), 4);
     assert_eq!(rows(&["--max-images", "6"]), 6);
+    let lines = |quiet: &str| {
+        let mut command = ue_audit(home.path());
+        command
+            .env("UE_AUDIT_QUIET", quiet)
+            .args(["inspect", "data", "--json"]);
+        ends(&mut command, 0).1.lines().count()
+    };
+    assert_eq!(lines("1"), 1);
+    assert!(lines("0") > 1);
 }
 
 #[cfg(feature = "lab")]

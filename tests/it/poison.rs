@@ -99,6 +99,32 @@ fn a_stored_perturbation_poisons_as_its_attack_did() {
 }
 
 #[test]
+fn a_ratio_of_nothing_makes_a_copy_to_compare_with() {
+    let home = tempfile::tempdir().unwrap();
+    support::image_folder(&home.path().join("data"), 40, 2);
+    let poison = [
+        "poison", "data", "--attack", "em", "--out", "out", "--force",
+    ];
+    ends(
+        ue_audit(home.path()).args(poison).args(["--ratio", "0.5"]),
+        0,
+    );
+    ends(ue_audit(home.path()).args(poison).args(["--ratio", "0"]), 0);
+    let [before, after] = ["data", "out"].map(|path| support::loaded(&home.path().join(path)));
+    assert_eq!(before.fingerprint, after.fingerprint);
+    let truth = std::fs::read_to_string(home.path().join("out/truth.csv")).unwrap();
+    assert_eq!(
+        truth.lines().filter(|line| line.ends_with(",0")).count(),
+        40
+    );
+    assert!(!sheet_beside(&home.path().join("out")).exists());
+    ends(
+        ue_audit(home.path()).args(poison).args(["--ratio", "0.01"]),
+        2,
+    );
+}
+
+#[test]
 fn the_command_line_applies_what_is_stored() {
     let home = tempfile::tempdir().unwrap();
     support::image_folder(&home.path().join("data"), 40, 2);

@@ -31,6 +31,16 @@ impl Perturbation {
         &self.values[k * size..(k + 1) * size]
     }
 
+    /// That of no row, of pictures of this height and width.
+    pub(in crate::lab) fn of_nothing((height, width): (usize, usize)) -> Self {
+        Self {
+            height,
+            width,
+            values: Vec::new(),
+            converged: true,
+        }
+    }
+
     /// A safetensors file of `indices` (`[n]`, the `rows` of the source) and `perturbation` (`[n, height, width, 3]`), with
     /// the budget that it keeps in the metadata.
     ///

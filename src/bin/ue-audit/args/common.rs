@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 use ue_audit::decide::gate::BadFiles;
 use ue_audit::decide::{Allowance, Severity};
@@ -28,13 +29,20 @@ pub(crate) struct Global {
     #[arg(long, global = true, env = "UE_AUDIT_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print errors, the last line and --json only.
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, env = "UE_AUDIT_QUIET", value_parser = FalseyValueParser::new())]
     pub(crate) quiet: bool,
     /// Tell more about the work.
-    #[arg(long, short, global = true, action = ArgAction::Count)]
+    #[arg(long, short, global = true, env = "UE_AUDIT_VERBOSE", action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Colour the output; auto asks the terminal and NO_COLOR.
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "UE_AUDIT_COLOR",
+        value_enum,
+        default_value_t,
+        value_name = "WHEN"
+    )]
     pub(crate) color: Color,
 }
 

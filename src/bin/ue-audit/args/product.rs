@@ -26,7 +26,7 @@ pub(crate) struct ScanArgs {
     #[arg(long, env = "UE_AUDIT_MAX_IMAGES", value_name = "N")]
     pub(crate) max_images: Option<NonZeroUsize>,
     /// Compare with this table of sample_id,poisoned; the verdict does not see it.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "UE_AUDIT_TRUTH", value_name = "FILE")]
     pub(crate) truth: Option<PathBuf>,
     /// Judge by another detector, from the literature, or without a part of the evidence, to compare with.
     #[cfg(feature = "lab")]
