@@ -160,9 +160,9 @@ impl Attack for Em {
         let pictures = canvas.pictures(&all);
         let samples = canvas.samples(&pictures);
         let network = fresh(self.surrogate, &samples, seed.derive("em.init", 0))?;
-        let mut learner = Learner::new(network, Some(CLIP))?;
+        let mut learner = Learner::new(network, Some(CLIP));
         let state = work.begin(self, target, seed, observer);
-        let begun = go_on(state.as_ref(), &mut canvas, &learner)?;
+        let begun = go_on(state.as_ref(), &mut canvas, &mut learner)?;
         let updates = (LEARNING * batches.len() as f64).round().max(1.0) as usize;
         let mut turn = batches.iter().cycle().skip(begun * updates % batches.len());
         observer.stage(self.name(), self.sweeps as u64);
@@ -188,7 +188,7 @@ impl Attack for Em {
             if mistakes <= STOP {
                 return Ok(canvas.finish());
             }
-            work.save(sweep + 1, || parts(&canvas, &learner))?;
+            work.save(sweep + 1, || parts(&canvas, &mut learner))?;
         }
         observer.note(&format!(
             "not converged: more than {} % mistakes after {} sweeps",

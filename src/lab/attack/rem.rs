@@ -185,17 +185,17 @@ impl Attack for Rem {
         let clean = canvas.pictures(&rows);
         let samples = canvas.samples(&clean);
         let network = fresh(self.surrogate, &samples, seed.derive("rem.init", 0))?;
-        let mut learner = Learner::new(network, None)?;
+        let mut learner = Learner::new(network, None);
         let mut shared = self
             .class_wise
             .then(|| Shared::start_even(target, self.radius, seed, "rem.start"));
         let state = work.begin(self, target, seed, observer);
-        let begun = go_on(state.as_ref(), &mut canvas, &learner)?;
+        let begun = go_on(state.as_ref(), &mut canvas, &mut learner)?;
         if let (Some(shared), Some(state)) = (&mut shared, &state) {
             let part = state.parts.get(3);
             shared.restore(part.ok_or_else(|| failed("the work file lacks a part"))?);
         }
-        let parts = |canvas: &Canvas<'_>, learner: &Learner, shared: &Option<Shared>| {
+        let parts = |canvas: &Canvas<'_>, learner: &mut Learner, shared: &Option<Shared>| {
             let mut parts = parts(canvas, learner)?;
             parts.extend(shared.as_ref().map(Shared::to_part));
             Ok(parts)
@@ -224,7 +224,7 @@ impl Attack for Rem {
             let rate = RATE * 0.1f64.powi(drops as i32);
             learner.learn(worst, shape, &labels, rate)?;
             observer.progress(update as u64 + 1);
-            work.save(update + 1, || parts(&canvas, &learner, &shared))?;
+            work.save(update + 1, || parts(&canvas, &mut learner, &shared))?;
         }
         for (number, rows) in rows.chunks(BATCH).enumerate() {
             let done = self.updates + number + 1;
@@ -235,7 +235,7 @@ impl Attack for Rem {
             let seed = seed.derive("rem.last", number as u64);
             self.defend(&mut canvas, shared.as_mut(), learner.network(), rows, seed)?;
             observer.progress(done as u64);
-            work.save(done, || parts(&canvas, &learner, &shared))?;
+            work.save(done, || parts(&canvas, &mut learner, &shared))?;
         }
         if let Some(shared) = &shared {
             shared.paint_all(&mut canvas);

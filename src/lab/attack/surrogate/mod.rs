@@ -84,8 +84,8 @@ pub(super) fn describe(surrogate: Architecture, recipe: &Recipe) -> Value {
 }
 
 /// What a work file keeps of a perturbation and the network that learns beside it.
-pub(super) fn parts(canvas: &Canvas<'_>, learner: &Learner) -> Result<Vec<Vec<u8>>> {
-    let [network, velocities] = learner.to_parts()?;
+pub(super) fn parts(canvas: &Canvas<'_>, learner: &mut Learner) -> Result<Vec<Vec<u8>>> {
+    let [network, velocities] = learner.parts()?;
     Ok(vec![canvas.to_part(), network, velocities])
 }
 
@@ -93,7 +93,7 @@ pub(super) fn parts(canvas: &Canvas<'_>, learner: &Learner) -> Result<Vec<Vec<u8
 pub(super) fn go_on(
     state: Option<&State>,
     canvas: &mut Canvas<'_>,
-    learner: &Learner,
+    learner: &mut Learner,
 ) -> Result<usize> {
     let Some(state) = state else { return Ok(0) };
     let [delta, network, velocities, ..] = &state.parts[..] else {
