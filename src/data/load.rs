@@ -43,7 +43,7 @@ pub(super) struct Loaded {
 /// pixels as stored, before any resizing.
 ///
 /// # Errors
-/// [`crate::Error::Io`] if a file cannot be read any more, [`crate::Error::Interrupted`].
+/// [`crate::Error::Broken`] and [`crate::Error::Io`] if the container breaks midway, [`crate::Error::Interrupted`].
 pub fn load(
     reader: &dyn Reader,
     options: &LoadOptions,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
@@ -37,8 +38,17 @@ impl Entry {
 pub struct Tree {
     root: PathBuf,
     single: bool,
-    entries: Vec<Entry>,
-    aside: Vec<Entry>,
+    /// Shared, since a reader has a copy of its own.
+    entries: Arc<Vec<Entry>>,
+    aside: Vec<Aside>,
+}
+
+/// A file of rows that cannot be read.
+#[derive(Clone, Debug)]
+pub(super) struct Aside {
+    pub(super) entry: Entry,
+    /// Why it cannot be read, for the row that stands for it.
+    pub(super) reason: Reason,
 }
 
 impl Tree {
@@ -54,7 +64,7 @@ impl Tree {
             return Ok(Self {
                 root,
                 single: false,
-                entries,
+                entries: Arc::new(entries),
                 aside: Vec::new(),
             });
         }
@@ -66,7 +76,7 @@ impl Tree {
         Ok(Self {
             root,
             single: true,
-            entries,
+            entries: Arc::new(entries),
             aside: Vec::new(),
         })
     }
@@ -86,8 +96,8 @@ impl Tree {
         &self.entries
     }
 
-    /// Files of rows that cannot be read, each with its trouble.
-    pub fn aside(&self) -> &[Entry] {
+    /// Files of rows that cannot be read.
+    pub(super) fn aside(&self) -> &[Aside] {
         &self.aside
     }
 
@@ -97,9 +107,9 @@ impl Tree {
         let Some(place) = self.entries.iter().position(at) else {
             return false;
         };
-        let mut entry = self.entries.remove(place);
-        entry.trouble = Some(Defect::BrokenFile.because(problem));
-        self.aside.push(entry);
+        let entry = Arc::make_mut(&mut self.entries).remove(place);
+        let reason = Defect::BrokenFile.because(problem);
+        self.aside.push(Aside { entry, reason });
         true
     }
 

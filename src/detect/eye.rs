@@ -42,7 +42,7 @@ pub(super) struct Eye<'a> {
     /// What is too large in the faint part for a perturbation.
     pub(super) contrast: &'a Grain<'a>,
     /// What is left of the faint part under noise that drowns perturbations.
-    pub(super) bold: &'a Grain<'a>,
+    bold: &'a Grain<'a>,
     labels: &'a [u32],
     folds: &'a Folds,
     seed: Seed,

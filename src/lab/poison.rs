@@ -66,13 +66,13 @@ pub struct Summary {
 
 impl Poison<'_> {
     /// Writes the copy, with [`TRUTH_FILE`], [`PERTURBATION_FILE`] and [`DESCRIPTION_FILE`], into the folder `out`, and a
-    /// picture sheet beside it. At a ratio of 0 it is a copy without poison, to compare with, and has no sheet. A long attack keeps its state in a file named `{out}.work`, goes on from there when it is
-    /// called again, and removes it at the end.
+    /// picture sheet beside it. At a ratio of 0 it is a copy without poison, to compare with, and has no sheet. A long attack
+    /// keeps its state in a file named `{out}.work`, goes on from there when it is called again, and removes it at the end.
     ///
     /// # Errors
-    /// [`Error::Exists`] before any work, [`Error::Settings`] if a ratio above 0 gives no row to poison, if the pictures have several sizes
-    /// or an attack cannot work on them, [`Error::Numeric`] if a perturbation is over its budget, and those of reading and
-    /// writing. No copy is left behind then.
+    /// [`Error::Exists`] before any work, [`Error::Settings`] if a ratio above 0 gives no row to poison, if the pictures have
+    /// several sizes or an attack cannot work on them, [`Error::Numeric`] if a perturbation is over its budget, and those of
+    /// reading and writing. No copy is left behind then.
     pub fn write(
         &self,
         reader: &dyn Reader,

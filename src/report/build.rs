@@ -6,7 +6,7 @@ use super::{
     BadFileGroup, Class, ClassMetrics, Data, Interval, Report, SCHEMA, Timing, Tool, TruthMetrics,
     ViewAuc, ViewSummary, folder,
 };
-use crate::data::{Dataset, Defect, Row, Status};
+use crate::data::{Dataset, Defect, Status};
 use crate::decide::gate::{Exit, Unread, gate};
 use crate::decide::{ClassDecision, Decision, Ratio, Verdict};
 use crate::detect::Evidence;
@@ -40,13 +40,11 @@ impl Report {
         }
         let data = data(dataset);
         // Rows left out on purpose were never looked at: they must not thin out the unreadable ones.
+        let bad_files = bad_files(dataset);
+        let is_file = |group: &&BadFileGroup| group.reason == Defect::BrokenFile.word();
         let unread = Unread {
             rows: data.unreadable,
-            files: dataset
-                .rows
-                .iter()
-                .filter(|row| is_broken_file(row))
-                .count(),
+            files: bad_files.iter().find(is_file).map_or(0, |group| group.rows),
             of: data.readable + data.unreadable,
         };
         let gate = gate(decision, unread, &settings.policy);
@@ -75,7 +73,7 @@ impl Report {
                 .iter()
                 .map(|(name, s)| distribution(name, s))
                 .collect(),
-            bad_files: bad_files(dataset),
+            bad_files,
             metrics: truth.map(|truth| compare(dataset, &views, decision, truth)),
             flagged: flagged_ids(dataset, decision),
             selftest: Vec::new(),
@@ -128,12 +126,6 @@ fn data(dataset: &Dataset) -> Data {
 
 fn is_unreadable(status: &Status) -> bool {
     matches!(status, Status::Unreadable(_))
-}
-
-/// Whether the row stands for a whole file.
-fn is_broken_file(row: &Row) -> bool {
-    let word = Defect::BrokenFile.word();
-    matches!(&row.status, Status::Unreadable(reason) if reason.starts_with(word))
 }
 
 fn summarise(class: &ClassDecision, dataset: &Dataset) -> Class {

@@ -459,6 +459,25 @@ fn where_the_pictures_of_a_shard_cannot_be_read_on_the_rest_of_its_rows_are_bad(
         "{}",
         found.len()
     );
+    assert_eq!(found.last().unwrap().0, "a.parquet#299");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_rows_that_lies_elsewhere_is_not_copied() {
+    let whole = fs::read(folder("parquet/train-00000-of-00002.parquet")).unwrap();
+    let elsewhere = folder_of(&[("secret.parquet", &whole)]);
+    let home = folder_of(&[("b.parquet", &whole)]);
+    let secret = elsewhere.path().join("secret.parquet");
+    std::os::unix::fs::symlink(secret, home.path().join("a.parquet")).unwrap();
+    let found = unreadable(home.path());
+    assert_eq!((found.len(), &*found[0].0), (1, "a.parquet"));
+    let copies = tempdir().unwrap();
+    let out = copies.path().join("copy");
+    let mut keep = |_| Ok(Edit::Keep);
+    let ids = data::rewrite(&*open(home.path()), &out, false, &mut keep, &Silent).unwrap();
+    assert_eq!(ids.last(), Some(&None));
+    assert!(out.join("b.parquet").exists() && !out.join("a.parquet").exists());
 }
 
 proptest! {

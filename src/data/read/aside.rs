@@ -1,8 +1,9 @@
 //! Files of rows that cannot be read are set aside: bad rows, one for each file, after all others.
 
 use super::{Format, Reader, Record, Source};
+use crate::data::Limits;
+use crate::data::tree::{Aside, Tree};
 use crate::data::write::{Copier, Edit};
-use crate::data::{Limits, Tree};
 use crate::{Error, Result};
 
 /// More broken files than this are no accident of one; each costs another look at the others.
@@ -15,15 +16,18 @@ pub(super) fn open(
     limits: &Limits,
 ) -> Result<Box<dyn Reader>> {
     loop {
-        let others = tree
+        let (path, problem) = match (format.open)(tree.clone(), limits) {
+            Err(Error::Broken { path, problem }) => (path, problem),
+            Ok(reader) if !tree.aside().is_empty() => return Ok(Box::new(WithBroken(reader))),
+            opened => return opened,
+        };
+        let files = tree
             .entries()
             .iter()
             .filter(|&entry| (format.claims)(entry));
-        let spare = others.count() > 1 && tree.aside().len() < MOST;
-        match (format.open)(tree.clone(), limits) {
-            Err(Error::Broken { path, problem }) if spare && tree.set_aside(&path, &problem) => {}
-            Ok(reader) if !tree.aside().is_empty() => return Ok(Box::new(WithBroken(reader))),
-            opened => return opened,
+        let can_spare = files.count() > 1 && tree.aside().len() < MOST;
+        if !can_spare || !tree.set_aside(&path, &problem) {
+            return Err(Error::Broken { path, problem });
         }
     }
 }
@@ -49,12 +53,12 @@ impl Reader for WithBroken {
     }
 
     fn records(&self) -> Box<dyn Iterator<Item = Result<Record>> + '_> {
-        let broken = self.tree().aside().iter().filter_map(|entry| {
-            Some(Ok(Record {
-                id: entry.id.clone(),
+        let broken = self.tree().aside().iter().map(|aside| {
+            Ok(Record {
+                id: aside.entry.id.clone(),
                 label: None,
-                source: Source::Bad(entry.trouble.clone()?),
-            }))
+                source: Source::Bad(aside.reason.clone()),
+            })
         });
         Box::new(self.0.records().chain(broken))
     }
@@ -62,9 +66,9 @@ impl Reader for WithBroken {
     fn rewrite(&self, copy: &mut Copier<'_>) -> Result<()> {
         self.0.rewrite(copy)?;
         let tree = self.tree();
-        for entry in tree.aside() {
-            // What cannot be read has no pixels to replace.
-            let stays = copy.next_edit()? != Edit::Drop;
+        for Aside { entry, .. } in tree.aside() {
+            // What cannot be read has no pixels to replace, and what must not be opened is not copied either.
+            let stays = copy.next_edit()? != Edit::Drop && entry.trouble.is_none();
             if stays {
                 copy.file(tree, entry)?;
             }

@@ -5,6 +5,7 @@
 //! the order of their names, whatever split their names speak of.
 
 use std::fs::File;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -188,7 +189,7 @@ impl Shard {
     }
 
     /// A row for each label; from where the pictures cannot be read on, bad ones.
-    fn records(&self) -> impl Iterator<Item = Record> {
+    fn records(&self) -> impl Iterator<Item = Result<Record>> {
         let (batches, failed) = match self.batches(Some(self.image)) {
             Ok(batches) => (Some(batches), None),
             Err(error) => (None, Some(Err(error))),
@@ -203,7 +204,12 @@ impl Shard {
         });
         let missing = || Err(Defect::Missing.because("there are fewer pictures than labels"));
         let mut ended: Option<Reason> = None;
-        self.labels.iter().enumerate().map(move |(row, label)| {
+        let mut labels = self.labels.iter().enumerate();
+        iter::from_fn(move || {
+            let Some((row, label)) = labels.next() else {
+                let more = || Err(broken(&self.path, "more pictures than labels"));
+                return sources.next().map(|_| more());
+            };
             let next = match &ended {
                 Some(reason) => Err(reason.clone()),
                 None => sources.next().unwrap_or_else(missing),
@@ -213,11 +219,11 @@ impl Shard {
                 Ok(label) => (Some(*label), source),
                 Err(reason) => (None, Source::Bad(reason.clone())),
             };
-            Record {
+            Some(Ok(Record {
                 id: format!("{}#{row}", self.id),
                 label,
                 source,
-            }
+            }))
         })
     }
 }
@@ -281,7 +287,7 @@ impl Reader for Parquet {
     }
 
     fn records(&self) -> Box<dyn Iterator<Item = Result<Record>> + '_> {
-        Box::new(self.shards.iter().flat_map(Shard::records).map(Ok))
+        Box::new(self.shards.iter().flat_map(Shard::records))
     }
 
     fn rewrite(&self, copy: &mut Copier<'_>) -> Result<()> {

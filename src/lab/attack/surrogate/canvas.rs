@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, StandardNormal};
 
 use super::super::{Perturbation, Target};
-use super::Shape;
+use super::{Shape, fill, to_bytes};
 use crate::Seed;
 use crate::zoo::{Images, Samples};
 
@@ -122,14 +122,12 @@ impl<'a> Canvas<'a> {
 
     /// The perturbation, for a work file.
     pub(in super::super) fn to_part(&self) -> Vec<u8> {
-        self.delta.iter().flat_map(|v| v.to_le_bytes()).collect()
+        to_bytes(&self.delta)
     }
 
     /// Back to what [`Canvas::to_part`] gave.
     pub(in super::super) fn restore(&mut self, part: &[u8]) {
-        for (value, bytes) in self.delta.iter_mut().zip(part.as_chunks().0) {
-            *value = f32::from_le_bytes(*bytes);
-        }
+        fill(&mut self.delta, part);
     }
 
     pub(in super::super) fn finish(self) -> Perturbation {

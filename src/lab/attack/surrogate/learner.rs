@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use safetensors::SafeTensors;
 
-use super::{Shape, failed};
+use super::{Shape, failed, fill, to_bytes};
 use crate::nn::ops::cross_entropy;
 use crate::nn::optim::{Optimizer, Sgd};
 use crate::nn::params::Params;
@@ -56,22 +56,20 @@ impl Learner {
 
     /// Network and velocities, for a work file.
     pub(in super::super) fn parts(&mut self) -> Result<[Vec<u8>; 2]> {
-        let velocities = self.descent.memory().buffers;
-        let velocities = velocities.into_iter().flat_map(|values| &*values);
-        let velocities = velocities.flat_map(|value| value.to_le_bytes()).collect();
+        let velocities = self.descent.memory().buffers.into_iter();
+        let velocities = to_bytes(velocities.flat_map(|values| &*values));
         Ok([parts_of(self.network.params())?, velocities])
     }
 
     /// Back to what [`Learner::parts`] gave.
     pub(in super::super) fn restore(&mut self, [network, velocities]: [&[u8]; 2]) -> Result<()> {
         restore(network, self.network.params())?;
-        let (numbers, _) = velocities.as_chunks();
-        let mut numbers = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes));
         let buffers = self.descent.memory().buffers;
-        for value in buffers.into_iter().flatten() {
-            let next = numbers.next();
-            *value = next.ok_or_else(|| failed("the work file lacks velocities"))?;
+        let count: usize = buffers.iter().map(|values| values.len()).sum();
+        if velocities.len() != count * size_of::<f32>() {
+            return Err(failed("the work file has other velocities"));
         }
+        fill(buffers.into_iter().flatten(), velocities);
         Ok(())
     }
 }

@@ -83,6 +83,18 @@ pub(super) fn describe(surrogate: Architecture, recipe: &Recipe) -> Value {
     })
 }
 
+/// Numbers as bytes, for a work file.
+fn to_bytes<'a>(numbers: impl IntoIterator<Item = &'a f32>) -> Vec<u8> {
+    numbers.into_iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+/// Puts them back, as far as they go.
+fn fill<'a>(numbers: impl IntoIterator<Item = &'a mut f32>, bytes: &[u8]) {
+    for (value, bytes) in numbers.into_iter().zip(bytes.as_chunks().0) {
+        *value = f32::from_le_bytes(*bytes);
+    }
+}
+
 /// What a work file keeps of a perturbation and the network that learns beside it.
 pub(super) fn parts(canvas: &Canvas<'_>, learner: &mut Learner) -> Result<Vec<Vec<u8>>> {
     let [network, velocities] = learner.parts()?;

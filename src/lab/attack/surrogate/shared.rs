@@ -3,8 +3,8 @@
 use rand::RngExt;
 
 use super::super::Target;
-use super::Canvas;
 use super::canvas::sign;
+use super::{Canvas, fill, to_bytes};
 use crate::Seed;
 
 /// A perturbation for each class, never more than `radius` a value; the range of pixels binds only where a row takes it.
@@ -69,13 +69,11 @@ impl Shared {
 
     /// For a work file.
     pub(in super::super) fn to_part(&self) -> Vec<u8> {
-        self.delta.iter().flat_map(|v| v.to_le_bytes()).collect()
+        to_bytes(&self.delta)
     }
 
     /// Back to what [`Shared::to_part`] gave.
     pub(in super::super) fn restore(&mut self, part: &[u8]) {
-        for (value, bytes) in self.delta.iter_mut().zip(part.as_chunks().0) {
-            *value = f32::from_le_bytes(*bytes);
-        }
+        fill(&mut self.delta, part);
     }
 }
