@@ -49,6 +49,22 @@ pub(super) fn too_many_bytes(bytes: u64, limits: &Limits) -> Reason {
     ))
 }
 
+/// Whether a picture is stored with one channel beside alpha; `false` where that cannot be told.
+pub(super) fn is_stored_in_grey(bytes: &[u8]) -> bool {
+    let grey = || match image::guess_format(bytes).ok()? {
+        ImageFormat::Jpeg => {
+            let mut decoder = JpegDecoder::new(ZCursor::new(bytes));
+            decoder.decode_headers().ok()?;
+            Some(decoder.input_colorspace()? == ColorSpace::Luma)
+        }
+        format => {
+            let reader = ImageReader::with_format(Cursor::new(bytes), format);
+            Some(!reader.into_decoder().ok()?.color_type().has_color())
+        }
+    };
+    matches!(catch_panic(grey), Ok(Some(true)))
+}
+
 fn decode_lossless(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Image, Reason> {
     if format == ImageFormat::WebP && !has_declared_length(bytes) {
         return Err(Defect::Truncated.because("WebP shorter than its header says"));

@@ -43,6 +43,11 @@ impl Image {
     pub fn fingerprint(&self, label: u32) -> String {
         row_fingerprint(self.height, self.width, label, &self.rgb)
     }
+
+    /// Whether no pixel has a colour.
+    pub fn is_grey(&self) -> bool {
+        is_grey(&self.rgb)
+    }
 }
 
 /// Whether a row could be scored.
@@ -190,6 +195,12 @@ impl Dataset {
             .map(|&row| self.rows[row].label)
             .collect()
     }
+}
+
+/// Whether no pixel of these, RGB interleaved, has a colour.
+pub(crate) fn is_grey(rgb: &[u8]) -> bool {
+    let pixels = rgb.as_chunks::<3>().0;
+    pixels.iter().all(|&[r, g, b]| r == g && g == b)
 }
 
 /// BLAKE3 of shape, label and decoded pixels, in hex.

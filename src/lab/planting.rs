@@ -45,9 +45,11 @@ impl<'a> Planting<'a> {
             classes: clean.class_names.len(),
             pixels: &pixels,
         };
+        let budget = attack.budget();
         let perturbation = attack.perturb(&target, seed, observer)?;
+        let perturbation = perturbation.fit_for(&target, budget);
         Ok(Self {
-            budget: attack.budget(),
+            budget,
             clean,
             rows,
             perturbation,

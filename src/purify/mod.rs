@@ -72,22 +72,27 @@ pub enum Cure {
 }
 
 impl Cure {
-    /// The pure form of readable row `k` of `data`, whose picture as stored is `stored`.
+    /// The pure form of readable row `k` of `data`, whose picture as stored is `stored`. A grey picture stays grey: networks
+    /// of three channels would give it a faint colour, and files of one channel could not hold it.
     ///
     /// # Errors
     /// If a codec refuses.
     pub fn image(&self, data: &Dataset, k: usize, stored: &Image) -> Result<Image> {
-        match self {
-            Self::Picture(purify) => purify(stored),
+        let pure = match self {
+            Self::Picture(purify) => purify(stored)?,
             Self::Block(pixels) => {
                 let size = data.height * data.width * 3;
-                Ok(Image {
+                Image {
                     height: data.height,
                     width: data.width,
                     rgb: pixels[k * size..(k + 1) * size].to_vec(),
-                })
+                }
             }
-        }
+        };
+        Ok(match stored.is_grey() {
+            true => Gray::apply(&pure),
+            false => pure,
+        })
     }
 }
 
@@ -205,6 +210,25 @@ fn truncated(value: f32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_grey_picture_stays_grey() {
+        let colourful = [40, 50, 60, 7, 7, 7];
+        let names = vec!["all".to_string()];
+        let data =
+            Dataset::from_pixels("test", "two pixels", names, (1, 2), colourful.into(), &[0]);
+        let cure = Cure::Block(colourful.into());
+        let pure = |rgb: [u8; 6]| {
+            let stored = Image {
+                height: 1,
+                width: 2,
+                rgb: rgb.into(),
+            };
+            cure.image(&data, 0, &stored).map(|image| image.rgb)
+        };
+        assert!(matches!(pure([9, 8, 9, 1, 1, 1]), Ok(rgb) if rgb == colourful));
+        assert!(matches!(pure([9, 9, 9, 1, 1, 1]), Ok(rgb) if rgb == [48, 48, 48, 7, 7, 7]));
+    }
 
     #[test]
     fn bytes_survive_the_way_to_reals_and_back() {

@@ -12,6 +12,7 @@ mod drop;
 mod dvae;
 mod golden;
 mod gradients;
+mod idx;
 mod layering;
 mod npz;
 #[cfg(feature = "lab")]

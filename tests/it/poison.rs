@@ -256,3 +256,36 @@ fn experiments_run_each_cell_once() {
     assert!(table.contains("| lsp | 0.5 | simple-linear | "), "{table}");
     assert!(Table8::new(&grounds, grid, &["oracle".to_owned()], Preset::Fast).is_err());
 }
+
+#[test]
+fn grey_pictures_get_grey_poison_and_keep_their_form() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    // Twenty pictures of 32 x 32 in two classes, in IDX files, which have one channel.
+    let pixels = (0..20 * 1024).map(|i| (i * 7 % 200 + 20) as u8);
+    let pictures = crate::idx::array(&[20, 32, 32], &Vec::from_iter(pixels));
+    let labels = crate::idx::array(&[20], &Vec::from_iter((0..20).map(|i| i % 2)));
+    std::fs::write(data.join("a-images-idx3-ubyte"), pictures).unwrap();
+    std::fs::write(data.join("a-labels-idx1-ubyte"), labels).unwrap();
+
+    let before = crate::same10::load(&data);
+    for attack in ["lsp", "ops", "ar"] {
+        let attack = named(attack, Options::default()).unwrap();
+        let out = attack.name();
+        let summary = write(home.path(), Means::Attack(&*attack), 0.5, out).unwrap();
+        assert_eq!(summary.poisoned, 10);
+        let after = crate::same10::load(&home.path().join(out));
+        let changed = (0..20).filter(|&k| after.image(k) != before.image(k));
+        assert_eq!(changed.count(), 10, "{out}");
+        assert!(after.pixels().chunks(3).all(|p| p == [p[0]; 3]), "{out}");
+        // As large as it would be in colour.
+        if let Budget::L2(limit) = attack.budget() {
+            assert!(
+                summary.measured.l2_mean > 0.8 * limit,
+                "{:?}",
+                summary.measured
+            );
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use ue_audit::data::FORMATS;
 
 use crate::cli::{ends, ue_audit};
 use crate::same10;
@@ -25,7 +26,7 @@ fn table(bytes: &[u8]) -> Vec<Vec<String>> {
 /// All formats, without training: labels, names, side files and order stay, and the ledger tells what happened.
 #[test]
 fn every_format_is_purified_in_its_own_form() {
-    for format in ["imagefolder", "parquet", "cifar", "npz", "webdataset"] {
+    for format in FORMATS.iter().map(|format| format.name) {
         let home = tempfile::tempdir().unwrap();
         let source = same10::folder(format);
         let before = same10::load(&source);

@@ -3,6 +3,8 @@
 mod aside;
 mod cifar;
 mod cifar_record;
+mod class_list;
+mod idx;
 mod image_folder;
 mod label_column;
 mod npz;
@@ -15,10 +17,11 @@ use std::path::{Path, PathBuf};
 
 pub(super) use self::cifar::Cifar;
 pub(super) use self::cifar_record::Records;
+pub(super) use self::idx::{Idx, MAGIC, Pictures, is_packed};
 pub(super) use self::image_folder::ImageFolder;
 pub(super) use self::npz::{Member, Npz, Pair, names_classes};
 pub(super) use self::parquet::{Parquet, Shard};
-pub(super) use self::picture_column::{BYTES, bytes_of};
+pub(super) use self::picture_column::{BYTES, bytes_of, encoded};
 pub(super) use self::tar_sample::{Member as TarMember, Sample};
 pub(super) use self::webdataset::WebDataset;
 
@@ -47,6 +50,7 @@ pub static FORMATS: &[Format] = &[
     parquet::FORMAT,
     cifar::FORMAT,
     npz::FORMAT,
+    idx::FORMAT,
     webdataset::FORMAT,
 ];
 
@@ -204,6 +208,11 @@ mod tests {
             ("cifar", "data_batch_1.bin#0", Some("data_batch_1.bin")),
             ("npz", "b[1].npz[0]", Some("b[1].npz")),
             ("webdataset", "x!.tar!key!1", Some("x!.tar")),
+            (
+                "idx",
+                "a/images-idx3-ubyte.gz#7",
+                Some("a/images-idx3-ubyte.gz"),
+            ),
             // A broken file is a row itself.
             ("parquet", "b#c.parquet", None),
             ("cifar", "a#data_batch_1.bin", None),

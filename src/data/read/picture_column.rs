@@ -39,7 +39,7 @@ pub(super) fn choose(schema: &Schema, features: &Features) -> Option<usize> {
 }
 
 /// The binary cells of a picture column: the column itself or the field `bytes` of its structs.
-fn encoded(column: &ArrayRef) -> Option<&ArrayRef> {
+pub(in crate::data) fn encoded(column: &ArrayRef) -> Option<&ArrayRef> {
     match column.as_struct_opt() {
         Some(cells) => cells.column_by_name(BYTES),
         None => Some(column),

@@ -52,7 +52,7 @@ impl Member {
     }
 
     /// Its bytes, at most so many.
-    pub(super) fn read(&self, archive: &mut File, most: u64) -> io::Result<Vec<u8>> {
+    pub(in crate::data) fn read(&self, archive: &mut File, most: u64) -> io::Result<Vec<u8>> {
         archive.seek(SeekFrom::Start(self.bytes.start))?;
         let mut bytes = Vec::new();
         archive.take(self.len().min(most)).read_to_end(&mut bytes)?;

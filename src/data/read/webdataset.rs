@@ -3,9 +3,10 @@
 //! Class names are the lines of a `classnames.txt` beside the archives, if there is one, and numbers otherwise. Compressed archives
 //! are not read.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::class_list::class_list;
 use super::tar_sample::{Member, Sample, samples};
 use super::{Format, Reader, Record, Source};
 use crate::data::Limits;
@@ -22,9 +23,6 @@ pub(super) const FORMAT: Format = Format {
     file_of: |id| Some(&id[..id.find(".tar!")? + ".tar".len()]),
     open: |tree, limits| Ok(Box::new(WebDataset::open(tree, limits)?)),
 };
-
-/// The file of class names.
-const NAMES: &str = "classnames.txt";
 
 /// One archive.
 pub(in crate::data) struct Shard {
@@ -61,21 +59,15 @@ impl WebDataset {
                 labels,
             });
         }
-        // Far above all names there are, far below what would hurt.
-        let small = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.len() < 1 << 24);
-        let names_path = tree.companion(NAMES).filter(small);
         let most = limits.max_classes as u32;
         let labels = shards.iter().flat_map(|shard| &shard.labels).flatten();
         let classes = labels
             .filter(|&&label| label < most)
             .max()
             .map_or(1, |most| most + 1);
-        let class_names = match &names_path {
-            Some(path) => {
-                let text = fs::read_to_string(path).map_err(Error::io(path))?;
-                text.lines().map(|line| line.trim().to_owned()).collect()
-            }
-            None => (0..classes).map(|class| class.to_string()).collect(),
+        let (names_path, class_names) = match class_list(&tree)? {
+            Some((path, names)) => (Some(path), names),
+            None => (None, (0..classes).map(|class| class.to_string()).collect()),
         };
         Ok(Self {
             tree,

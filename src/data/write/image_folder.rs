@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use super::{Copier, Edit};
-use crate::data::encode::encode_png;
+use crate::data::encode::encode_png_like;
 use crate::data::read::{ImageFolder, Reader};
 use crate::{Error, Result};
 
@@ -23,9 +23,11 @@ pub(in crate::data) fn image_folder(source: &ImageFolder, copy: &mut Copier<'_>)
             }
             Edit::Keep | Edit::Drop => None,
             Edit::Replace(image) => {
+                let source = tree.path(entry);
+                let original = fs::read(&source).map_err(Error::io(source))?;
                 let id = png_name(&entry.id, &taken);
                 let path = copy.path(&id)?;
-                fs::write(&path, encode_png(&image)?).map_err(Error::io(path))?;
+                fs::write(&path, encode_png_like(&original, &image)?).map_err(Error::io(path))?;
                 taken.insert(id.clone());
                 Some(id)
             }

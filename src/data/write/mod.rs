@@ -2,6 +2,7 @@
 //! what is replaced is written without loss.
 
 mod cifar;
+mod idx;
 mod image_folder;
 mod npz;
 mod parquet;
@@ -11,6 +12,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 pub(super) use self::cifar::cifar;
+pub(super) use self::idx::idx;
 pub(super) use self::image_folder::image_folder;
 pub(super) use self::npz::npz;
 pub(super) use self::parquet::parquet;
@@ -77,8 +79,8 @@ pub fn rewrite(
 
 /// Writes a copy of the drop to a place from which it can be put into the folder `out` at once.
 ///
-/// `edit` is called once for each row, bad ones included, in sample order. Replaced pictures become PNG (raw pixels in
-/// CIFAR files); in an image folder the name then ends in `.png`. Files that hold no rows are copied. A bad row without
+/// `edit` is called once for each row, bad ones included, in sample order. Replaced pictures become PNG (numbers in CIFAR,
+/// NumPy and IDX files); in an image folder the name then ends in `.png`. Files that hold no rows are copied. A bad row without
 /// a file of its own, such as a dangling link, can only be left out.
 ///
 /// # Errors

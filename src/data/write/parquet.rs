@@ -18,8 +18,8 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
 
 use super::{Copier, Edit};
-use crate::data::encode::encode_png;
-use crate::data::read::{BYTES, Parquet, Shard, bytes_of};
+use crate::data::encode::encode_png_like;
+use crate::data::read::{BYTES, Parquet, Shard, bytes_of, encoded};
 use crate::{Error, Result};
 
 pub(in crate::data) fn parquet(source: &Parquet, copy: &mut Copier<'_>) -> Result<()> {
@@ -43,7 +43,8 @@ fn write_shard(shard: &Shard, path: &Path, copy: &mut Copier<'_>) -> Result<bool
         let batch = batch?;
         let mut stays = Vec::with_capacity(batch.num_rows());
         let mut replaced = Vec::with_capacity(batch.num_rows());
-        for _ in 0..batch.num_rows() {
+        let pictures = encoded(batch.column(shard.image));
+        for row in 0..batch.num_rows() {
             let edit = copy.next_edit()?;
             changed |= edit != Edit::Keep;
             let stay = edit != Edit::Drop;
@@ -51,7 +52,10 @@ fn write_shard(shard: &Shard, path: &Path, copy: &mut Copier<'_>) -> Result<bool
             kept += usize::from(stay);
             stays.push(stay);
             replaced.push(match edit {
-                Edit::Replace(image) => Some(encode_png(&image)?),
+                Edit::Replace(image) => {
+                    let original = pictures.and_then(|cells| bytes_of(cells, row));
+                    Some(encode_png_like(original.unwrap_or_default(), &image)?)
+                }
                 Edit::Keep | Edit::Drop => None,
             });
         }

@@ -8,7 +8,7 @@ use std::ops::Range;
 use tar::{Builder, Header};
 
 use super::{Copier, Edit};
-use crate::data::encode::encode_png;
+use crate::data::encode::encode_png_like;
 use crate::data::read::{Reader, Sample, TarMember, WebDataset};
 use crate::{Error, Result};
 
@@ -50,7 +50,8 @@ fn write(
     for member in &sample.members {
         match edit {
             Edit::Replace(image) if member.is_picture() => {
-                let png = encode_png(image).map_err(io::Error::other)?;
+                let original = member.read(archive, u64::MAX)?;
+                let png = encode_png_like(&original, image).map_err(io::Error::other)?;
                 let name = png_name(&sample.key, &member.suffix);
                 out.write_all(&packed(header(archive, member)?, &name, &png)?)?;
             }

@@ -30,16 +30,11 @@ impl Budget {
     /// # Errors
     /// [`Error::Numeric`] if it is over the budget or not finite.
     pub fn check(self, delta: &[f32]) -> Result<()> {
-        let values = delta.iter().map(|&v| f64::from(v));
-        let (size, limit) = match self {
-            _ if delta.iter().any(|v| !v.is_finite()) => (f64::NAN, 0.0),
-            Self::L2(limit) => (values.map(|v| v * v).sum::<f64>().sqrt(), limit),
-            Self::Linf(limit) => (values.map(f64::abs).fold(0.0, f64::max), limit),
-            Self::L0(limit) => {
-                let changed = |pixel: &&[f32]| pixel.iter().any(|&v| v != 0.0);
-                (delta.chunks(3).filter(changed).count() as f64, limit as f64)
-            }
+        let limit = match self {
+            Self::L2(limit) | Self::Linf(limit) => limit,
+            Self::L0(limit) => limit as f64,
         };
+        let size = self.size(delta);
         if size <= limit * (1.0 + SLACK) {
             return Ok(());
         }
@@ -47,6 +42,36 @@ impl Budget {
             stage: "attack",
             problem: format!("a perturbation of size {size} is over the budget {self:?}"),
         })
+    }
+
+    /// The size of one picture's perturbation in the norm that this bounds; not a number where it holds what is none.
+    fn size(self, delta: &[f32]) -> f64 {
+        if delta.iter().any(|v| !v.is_finite()) {
+            return f64::NAN;
+        }
+        let values = delta.iter().map(|&v| f64::from(v));
+        match self {
+            Self::L2(_) => values.map(|v| v * v).sum::<f64>().sqrt(),
+            Self::Linf(_) => values.map(f64::abs).fold(0.0, f64::max),
+            Self::L0(_) => {
+                let changed = |pixel: &&[f32]| pixel.iter().any(|&v| v != 0.0);
+                delta.chunks(3).filter(changed).count() as f64
+            }
+        }
+    }
+
+    /// Takes the colour out of one picture's perturbation: each value becomes the mean of its pixel, at the size that the
+    /// whole had.
+    pub(super) fn without_colour(self, delta: &mut [f32]) {
+        let before = self.size(delta);
+        for pixel in delta.as_chunks_mut::<3>().0 {
+            *pixel = [pixel.iter().sum::<f32>() / 3.0; 3];
+        }
+        let after = self.size(delta);
+        if after > 0.0 && before.is_finite() {
+            let scale = (before / after) as f32;
+            delta.iter_mut().for_each(|v| *v *= scale);
+        }
     }
 }
 
@@ -98,6 +123,28 @@ mod tests {
         let mut rgb = [100, 100, 254, 1];
         apply(&mut rgb, &delta, budget, Storage::Truncate).unwrap();
         assert_eq!(rgb, [100, 99, 255, 0]);
+    }
+
+    #[test]
+    fn without_colour_a_perturbation_keeps_its_size() {
+        let colourful = [0.3, 0.0, 0.0, -0.1, 0.1, -0.3f32];
+        for (budget, expected) in [
+            (Budget::L2(1.0), 0.20f32.sqrt() / 6f32.sqrt()),
+            (Budget::Linf(1.0), 0.3),
+            (Budget::L0(2), 0.1),
+        ] {
+            let mut grey = colourful;
+            budget.without_colour(&mut grey);
+            for (value, expected) in grey
+                .iter()
+                .zip([expected; 3].into_iter().chain([-expected; 3]))
+            {
+                assert!((value - expected).abs() < 1e-6, "{budget:?}: {grey:?}");
+            }
+        }
+        let mut cancelled = [0.1, -0.1, 0.0];
+        Budget::L2(1.0).without_colour(&mut cancelled);
+        assert_eq!(cancelled, [0.0; 3]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod work;
 
 use rand::seq::index;
 
+use crate::data::is_grey;
 use crate::observe::Observer;
 use crate::{Error, Result, Seed};
 
@@ -54,6 +55,11 @@ impl<'a> Target<'a> {
     /// Values in a picture.
     pub fn image_len(&self) -> usize {
         self.height * self.width * 3
+    }
+
+    /// Whether no picture has a colour.
+    fn is_grey(&self) -> bool {
+        is_grey(self.pixels)
     }
 
     /// The rows of each class, ascending.

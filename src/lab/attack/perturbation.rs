@@ -5,7 +5,7 @@ use std::path::Path;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
-use super::Budget;
+use super::{Budget, Target};
 use crate::{Error, Result};
 
 /// What an attack adds to its rows: `[rows, height, width, 3]` in [0, 1] pixel units.
@@ -29,6 +29,16 @@ impl Perturbation {
     pub fn row(&self, k: usize) -> &[f32] {
         let size = self.height * self.width * 3;
         &self.values[k * size..(k + 1) * size]
+    }
+
+    /// What can be added to the pictures of `target`: where all of them are grey, a perturbation is as well. Colour would give
+    /// it away at once, and files of one channel could not hold it.
+    pub(in crate::lab) fn fit_for(mut self, target: &Target<'_>, budget: Budget) -> Self {
+        if target.is_grey() {
+            let rows = self.values.chunks_exact_mut(target.image_len().max(1));
+            rows.for_each(|row| budget.without_colour(row));
+        }
+        self
     }
 
     /// That of no row, of pictures of this height and width.

@@ -64,8 +64,7 @@ impl Pair {
         }
         let pixels = image.rgb.as_chunks::<3>().0;
         // A grey picture that was made colourful cannot be kept.
-        let grey = |pixel: &[u8; 3]| pixel.iter().all(|value| *value == pixel[0]);
-        if channels == 1 && !pixels.iter().all(grey) {
+        if channels == 1 && !image.is_grey() {
             return None;
         }
         let level = |value: u8| f64::from(value) * full / 255.0;
