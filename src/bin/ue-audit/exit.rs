@@ -5,7 +5,8 @@ use ue_audit::decide::gate::{Exit, Gate};
 
 /// The ending for a command that could not complete.
 pub(crate) fn of_error(error: &anyhow::Error) -> Gate {
-    let exit = match error.downcast_ref::<Error>() {
+    let own = error.downcast_ref::<Error>();
+    let exit = match own {
         Some(Error::Empty { .. }) => Exit::Nothing,
         // Training that diverges says nothing about the data.
         Some(Error::Numeric { .. }) => Exit::Inconclusive,
@@ -14,7 +15,8 @@ pub(crate) fn of_error(error: &anyhow::Error) -> Gate {
     };
     Gate {
         exit,
-        reason: format!("{error:#}"),
+        // Our own errors tell their cause themselves.
+        reason: own.map_or_else(|| format!("{error:#}"), ToString::to_string),
     }
 }
 
@@ -72,6 +74,11 @@ mod tests {
             assert_eq!(of_error(&anyhow::Error::new(error)).exit, exit);
         }
         assert_eq!(of_error(&anyhow::anyhow!("other")).exit, Exit::Incomplete);
+        let missing = || std::io::Error::other("gone");
+        let io = anyhow::Error::new(Error::io("x")(missing()));
+        assert_eq!(of_error(&io).reason, "x: gone");
+        let told = anyhow::Error::new(missing()).context("no clock");
+        assert_eq!(of_error(&told).reason, "no clock: gone");
         assert_eq!(of_panic().exit, Exit::Incomplete);
     }
 }
