@@ -45,9 +45,8 @@ impl<'a> Planting<'a> {
             classes: clean.class_names.len(),
             pixels: &pixels,
         };
-        let budget = attack.budget();
         let perturbation = attack.perturb(&target, seed, observer)?;
-        let perturbation = perturbation.fit_for(&target, budget);
+        let (perturbation, budget) = perturbation.fit_for(&target, attack.budget());
         Ok(Self {
             budget,
             clean,

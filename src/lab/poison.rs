@@ -113,7 +113,7 @@ impl Poison<'_> {
             }
             Means::Stored(stored) => stored.of(&chosen, size)?,
         };
-        let perturbation = perturbation.fit_for(&target, budget);
+        let (perturbation, budget) = perturbation.fit_for(&target, budget);
 
         let mut measured = Measured::default();
         let shown = sheet::rows_to_show(&labels);

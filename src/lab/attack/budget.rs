@@ -60,18 +60,35 @@ impl Budget {
         }
     }
 
-    /// Takes the colour out of one picture's perturbation: each value becomes the mean of its pixel, at the size that the
-    /// whole had.
+    /// The same bound for three equal channels, which count as the one that they are.
+    pub(super) fn of_one_channel(self) -> Self {
+        match self {
+            Self::L2(limit) => Self::L2(limit * 3f64.sqrt()),
+            Self::Linf(_) | Self::L0(_) => self,
+        }
+    }
+
+    /// Takes the colour out of one picture's perturbation: each value becomes the mean of its pixel, and one channel gets the
+    /// size that all three had.
     pub(super) fn without_colour(self, delta: &mut [f32]) {
         let before = self.size(delta);
-        for pixel in delta.as_chunks_mut::<3>().0 {
-            *pixel = [pixel.iter().sum::<f32>() / 3.0; 3];
-        }
-        let after = self.size(delta);
+        let mut grey: Vec<f32> = delta
+            .chunks(3)
+            .map(|pixel| pixel.iter().sum::<f32>() / 3.0)
+            .collect();
+        let after = match self {
+            // A pixel is a pixel in any colour.
+            Self::L0(_) => before,
+            Self::L2(_) | Self::Linf(_) => self.size(&grey),
+        };
         if after > 0.0 && before.is_finite() {
             let scale = (before / after) as f32;
-            delta.iter_mut().for_each(|v| *v *= scale);
+            grey.iter_mut().for_each(|v| *v *= scale);
         }
+        let pixels = delta.as_chunks_mut::<3>().0.iter_mut();
+        pixels
+            .zip(grey)
+            .for_each(|(pixel, value)| *pixel = [value; 3]);
     }
 }
 
@@ -126,15 +143,16 @@ mod tests {
     }
 
     #[test]
-    fn without_colour_a_perturbation_keeps_its_size() {
+    fn without_colour_one_channel_has_the_size_of_three() {
         let colourful = [0.3, 0.0, 0.0, -0.1, 0.1, -0.3f32];
         for (budget, expected) in [
-            (Budget::L2(1.0), 0.20f32.sqrt() / 6f32.sqrt()),
-            (Budget::Linf(1.0), 0.3),
+            (Budget::L2(0.20f64.sqrt()), 0.20f32.sqrt() / 2f32.sqrt()),
+            (Budget::Linf(0.3), 0.3),
             (Budget::L0(2), 0.1),
         ] {
             let mut grey = colourful;
             budget.without_colour(&mut grey);
+            assert!(budget.of_one_channel().check(&grey).is_ok(), "{budget:?}");
             for (value, expected) in grey
                 .iter()
                 .zip([expected; 3].into_iter().chain([-expected; 3]))

@@ -31,14 +31,19 @@ impl Perturbation {
         &self.values[k * size..(k + 1) * size]
     }
 
-    /// What can be added to the pictures of `target`: where all of them are grey, a perturbation is as well. Colour would give
-    /// it away at once, and files of one channel could not hold it.
-    pub(in crate::lab) fn fit_for(mut self, target: &Target<'_>, budget: Budget) -> Self {
-        if target.is_grey() {
-            let rows = self.values.chunks_exact_mut(target.image_len().max(1));
-            rows.for_each(|row| budget.without_colour(row));
+    /// What can be added to the pictures of `target`, and what it keeps in place of `budget`: where all of them are grey, a
+    /// perturbation is as well, of the size that it has in colour. Colour would give it away at once, and files of one channel
+    /// could not hold it.
+    pub(in crate::lab) fn fit_for(mut self, target: &Target<'_>, budget: Budget) -> (Self, Budget) {
+        let mut pixels = self.values.as_chunks::<3>().0.iter();
+        // A stored one may have been made for grey pictures.
+        let fits = !target.is_grey() || pixels.all(|[r, g, b]| r == g && g == b);
+        if fits {
+            return (self, budget);
         }
-        self
+        let rows = self.values.chunks_exact_mut(target.image_len().max(1));
+        rows.for_each(|row| budget.without_colour(row));
+        (self, budget.of_one_channel())
     }
 
     /// That of no row, of pictures of this height and width.
