@@ -115,8 +115,9 @@ impl Search<'_> {
             }
         }
         if found.is_little(labels.len()) {
-            let quiet = self.beside_the_quiet(&profiles, observer)?;
-            found.linked.extend(quiet);
+            let linked = |rows: &[usize]| self.ties().taught(rows, observer);
+            let rest = beside_the_quiet(&profiles, self.loud, labels, classes, linked)?;
+            found.linked.extend(rest);
         }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
@@ -261,25 +262,6 @@ impl Search<'_> {
         copies::without_copies(group, self.eye.grain, self.labels, self.folds.classes)
     }
 
-    /// Where most rows carry, it is the others that stand apart, by being quiet. So do grey pictures, which is no poison: the
-    /// rest must be linked.
-    fn beside_the_quiet(
-        &self,
-        profiles: &[Profile],
-        observer: &dyn Observer,
-    ) -> Result<Option<Group>> {
-        let (labels, classes) = (self.labels, self.folds.classes);
-        let ends = Ends::find(profiles, self.loud, Start::Least, labels, classes)?;
-        for quiet in ends.apart() {
-            let rest = quiet.rest(labels, classes);
-            let (inside, outside) = rest.sides();
-            if inside.len() > outside.len() && self.ties().taught(&inside, observer)? {
-                return Ok(Some(rest));
-            }
-        }
-        Ok(None)
-    }
-
     fn ties(&self) -> Ties<'_> {
         Ties {
             views: self.strict,
@@ -292,8 +274,31 @@ impl Search<'_> {
     }
 }
 
+/// Where many rows carry, loud natural ones hide them, and it is the others that stand apart, by being quiet in the `loud` views.
+/// Grey pictures stand apart as well, which is no poison: the rest must be `linked`.
+fn beside_the_quiet(
+    profiles: &[Profile],
+    loud: &[&View],
+    labels: &[u32],
+    classes: usize,
+    linked: impl Fn(&[usize]) -> Result<bool>,
+) -> Result<Option<Group>> {
+    let ends = Ends::find(profiles, loud, Start::Least, labels, classes)?;
+    for quiet in ends.apart() {
+        let rest = quiet.rest(labels, classes);
+        let inside = rest.sides().0;
+        if inside.len() >= group::LEAST && linked(&inside)? {
+            return Ok(Some(rest));
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rand_distr::{Distribution, StandardNormal};
+
     use super::*;
 
     #[test]
@@ -316,5 +321,40 @@ mod tests {
         let alone = settled(vec![poison.clone()]);
         assert_eq!(alone, (vec![poison, of_one()], vec![of_both()]));
         assert_eq!(settled(vec![]), (vec![], vec![of_both(), of_one()]));
+    }
+
+    #[test]
+    fn the_rest_of_the_quiet_may_be_few_or_most_and_must_be_linked() {
+        const DIM: usize = 12;
+        let rows = 2000;
+        for of_ten in [2, 8] {
+            let rng = &mut Seed(4).stream("quiet", 0);
+            let mut values: Vec<f32> = (0..rows * DIM)
+                .map(|_| StandardNormal.sample(&mut *rng))
+                .collect();
+            let carries = |row: usize| row / 4 % 10 < of_ten;
+            for row in (0..rows).filter(|&row| carries(row)) {
+                let moved = &mut values[row * DIM..][..4];
+                moved.iter_mut().for_each(|v| *v += 5.0);
+            }
+            let features = Rows { values, dim: DIM };
+            let view = View {
+                name: "loud",
+                scores: (0..rows)
+                    .map(|row| f64::from(features.row(row)[0]))
+                    .collect(),
+                null: Vec::new(),
+            };
+            let labels: Vec<u32> = (0..rows as u32).map(|row| row % 4).collect();
+            let folds = Folds::draw(&labels, 4, Seed(0));
+            let profiles = [Profile::new(&features, &folds)];
+            let found = |linked: bool| {
+                beside_the_quiet(&profiles, &[&view], &labels, 4, |_| Ok(linked)).unwrap()
+            };
+            let rest = found(true).unwrap_or_else(|| panic!("{of_ten} of ten"));
+            let wrong = (0..rows).filter(|&row| (rest.members[row] > 0.5) != carries(row));
+            assert!(wrong.count() < rows / 100, "{of_ten} of ten");
+            assert_eq!(found(false), None);
+        }
     }
 }
