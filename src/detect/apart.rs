@@ -115,7 +115,8 @@ impl Search<'_> {
             }
         }
         if found.is_little(labels.len()) {
-            let linked = |rows: &[usize]| self.ties().taught(rows, observer);
+            let linked =
+                |rows: &[usize], others: &[usize]| self.ties().hold(rows, others, observer);
             let rest = beside_the_quiet(&profiles, self.loud, labels, classes, linked)?;
             found.linked.extend(rest);
         }
@@ -281,13 +282,13 @@ fn beside_the_quiet(
     loud: &[&View],
     labels: &[u32],
     classes: usize,
-    linked: impl Fn(&[usize]) -> Result<bool>,
+    linked: impl Fn(&[usize], &[usize]) -> Result<bool>,
 ) -> Result<Option<Group>> {
     let ends = Ends::find(profiles, loud, Start::Least, labels, classes)?;
     for quiet in ends.apart() {
         let rest = quiet.rest(labels, classes);
-        let inside = rest.sides().0;
-        if inside.len() >= group::LEAST && linked(&inside)? {
+        let (inside, outside) = rest.sides();
+        if inside.len() >= group::LEAST && linked(&inside, &outside)? {
             return Ok(Some(rest));
         }
     }
@@ -349,7 +350,7 @@ mod tests {
             let folds = Folds::draw(&labels, 4, Seed(0));
             let profiles = [Profile::new(&features, &folds)];
             let found = |linked: bool| {
-                beside_the_quiet(&profiles, &[&view], &labels, 4, |_| Ok(linked)).unwrap()
+                beside_the_quiet(&profiles, &[&view], &labels, 4, |_, _| Ok(linked)).unwrap()
             };
             let rest = found(true).unwrap_or_else(|| panic!("{of_ten} of ten"));
             let wrong = (0..rows).filter(|&row| (rest.members[row] > 0.5) != carries(row));

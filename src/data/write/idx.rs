@@ -1,12 +1,14 @@
 //! Copies of IDX files: a file without a change byte for byte, another with its labels in the same form, packed where they were.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read, Seek, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Copier, Edit};
+use super::Copier;
+use super::spool::Array;
+use crate::data::Image;
 use crate::data::read::{Idx, MAGIC, Pictures, Reader, is_packed};
 use crate::data::tree::Tree;
 use crate::{Error, Result};
@@ -20,68 +22,48 @@ pub(in crate::data) fn idx(source: &Idx, copy: &mut Copier<'_>) -> Result<()> {
 
 fn write(tree: &Tree, file: &Pictures, copy: &mut Copier<'_>) -> Result<()> {
     let id = &file.entry.id;
-    let failed = || Error::io(tree.path(&file.entry));
-    let mut bytes = file.bytes(tree)?;
-    let mut pictures = BufWriter::new(tempfile::tempfile().map_err(failed())?);
-    let (mut classes, mut stored) = (Vec::new(), vec![0; file.len()]);
-    let (mut ended, mut changed) = (false, false);
-    for &class in &file.classes {
-        ended = ended || bytes.read_exact(&mut stored).is_err();
-        let stays = match copy.next_edit()? {
-            // What the file ends before can only be left out.
-            Edit::Keep => !ended,
-            Edit::Drop => false,
-            Edit::Replace(image) => {
-                stored = file.store(image).ok_or_else(|| Error::Settings {
-                    name: "image",
-                    problem: format!(
-                        "{id} takes pictures of its own size, and grey ones where it is grey"
-                    ),
-                })?;
-                changed = true;
-                true
-            }
-        };
-        copy.placed(stays.then(|| format!("{id}#{}", classes.len())));
-        if stays {
-            pictures.write_all(&stored).map_err(failed())?;
-            classes.push(class);
-        }
-    }
+    let array = Array {
+        path: &tree.path(&file.entry),
+        id,
+        bytes: file.bytes(tree)?,
+        len: file.len(),
+        rows: file.classes.len(),
+    };
+    let store = |image: &Image| file.store(image);
+    let mut spool = array.spool(copy, store, |place| format!("{id}#{place}"))?;
     let (labels_path, labels_id) = &file.labels;
-    if !changed && classes.len() == file.classes.len() {
+    if !spool.changed {
         copy.file(tree, &file.entry)?;
         let path = copy.path(labels_id)?;
         fs::copy(labels_path, &path).map_err(Error::io(path))?;
         return Ok(());
     }
-    let mut pictures = pictures
-        .into_inner()
-        .map_err(|error| failed()(error.into_error()))?;
-    pictures.rewind().map_err(failed())?;
+    let classes = file.classes.iter().zip(&spool.kept);
+    let classes = classes.filter_map(|(class, kept)| kept.then_some(*class));
+    let classes: Vec<u8> = classes.collect();
     let shape = [&[classes.len()], &file.shape[..]].concat();
-    array(copy, id, &shape, &mut pictures)?;
-    array(copy, labels_id, &[classes.len()], &mut &classes[..])
+    put(copy, id, &shape, &mut spool.pictures)?;
+    put(copy, labels_id, &[classes.len()], &mut &classes[..])
 }
 
 /// Writes a file of numbers of this shape.
-fn array(copy: &Copier<'_>, id: &str, shape: &[usize], numbers: &mut dyn Read) -> Result<()> {
+fn put(copy: &Copier<'_>, id: &str, shape: &[usize], numbers: &mut dyn Read) -> Result<()> {
     let mut write = |file: File| match is_packed(id) {
         true => {
             let mut file = GzEncoder::new(BufWriter::new(file), Compression::default());
-            put(shape, numbers, &mut file)?;
+            numbers_of(shape, numbers, &mut file)?;
             file.finish()?.flush()
         }
         false => {
             let mut file = BufWriter::new(file);
-            put(shape, numbers, &mut file)?;
+            numbers_of(shape, numbers, &mut file)?;
             file.flush()
         }
     };
     write(copy.create(id)?).map_err(Error::io(id))
 }
 
-fn put(shape: &[usize], numbers: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
+fn numbers_of(shape: &[usize], numbers: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&MAGIC)?;
     out.write_all(&[shape.len() as u8])?;
     for &side in shape {

@@ -6,6 +6,7 @@ mod idx;
 mod image_folder;
 mod npz;
 mod parquet;
+mod spool;
 mod webdataset;
 
 use std::fs::{self, File};

@@ -3,13 +3,13 @@
 //! Every array with a row for each picture loses the rows that are dropped, whatever it holds.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::io::{self, BufWriter, Read, Write};
 
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{Copier, Edit};
+use super::Copier;
+use super::spool::{Array, Spool};
 use crate::data::read::{Member, Npz, Pair, Reader, names_classes};
 use crate::{Error, Result};
 
@@ -20,10 +20,20 @@ pub(in crate::data) fn npz(source: &Npz, copy: &mut Copier<'_>) -> Result<()> {
     for archive in source.archives() {
         let entry = &source.tree().entries()[archive.entry];
         let path = source.tree().path(entry);
-        let mut spools = Vec::new();
-        let mut place = 0;
+        let mut spools: Vec<Spool> = Vec::new();
+        let mut first = 0;
         for pair in &archive.pairs {
-            spools.push(spool(&path, &entry.id, pair, &mut place, copy)?);
+            let array = Array {
+                path: &path,
+                id: &entry.id,
+                bytes: pair.images.bytes(&path).map_err(Error::io(&path))?,
+                len: pair.images.row(),
+                rows: pair.rows(),
+            };
+            let name = |place| format!("{}[{}]", entry.id, first + place);
+            let spool = array.spool(copy, |image| pair.store(image), name)?;
+            first += spool.rows();
+            spools.push(spool);
         }
         if !spools.iter().any(|spool| spool.changed) {
             copy.file(source.tree(), entry)?;
@@ -34,11 +44,7 @@ pub(in crate::data) fn npz(source: &Npz, copy: &mut Copier<'_>) -> Result<()> {
             let pictures = (archive.pairs.iter().zip(&mut spools))
                 .find(|(pair, _)| pair.images.name == member.name);
             if let Some((_, spool)) = pictures {
-                spool
-                    .pictures
-                    .seek(SeekFrom::Start(0))
-                    .map_err(Error::io(&path))?;
-                let rows = spool.kept.iter().filter(|kept| **kept).count();
+                let rows = spool.rows();
                 write(&mut zip, member, Some(rows), &mut spool.pictures)
                     .map_err(Error::io(&path))?;
                 continue;
@@ -57,11 +63,11 @@ pub(in crate::data) fn npz(source: &Npz, copy: &mut Copier<'_>) -> Result<()> {
             match beside {
                 None => write(&mut zip, member, None, &mut bytes),
                 Some(number) => {
-                    let kept = &spools[number].kept;
-                    let rows = kept.iter().filter(|kept| **kept).count();
+                    let spool = &spools[number];
+                    let rows = spool.rows();
                     let mut rest = Kept {
                         bytes,
-                        kept: kept.iter(),
+                        kept: spool.kept.iter(),
                         row: member.row(),
                         line: io::Cursor::new(Vec::new()),
                     };
@@ -77,62 +83,6 @@ pub(in crate::data) fn npz(source: &Npz, copy: &mut Copier<'_>) -> Result<()> {
         done.map_err(Error::io(&path))?;
     }
     Ok(())
-}
-
-/// The pictures of a pair that stay, as they are stored, and which those are.
-struct Spool {
-    pictures: File,
-    kept: Vec<bool>,
-    /// Whether anything is not as it was.
-    changed: bool,
-}
-
-fn spool(
-    path: &Path,
-    id: &str,
-    pair: &Pair,
-    place: &mut usize,
-    copy: &mut Copier<'_>,
-) -> Result<Spool> {
-    let failed = || Error::io(path);
-    let mut bytes = pair.images.bytes(path).map_err(failed())?;
-    let mut pictures = BufWriter::new(tempfile::tempfile().map_err(failed())?);
-    let mut kept = Vec::with_capacity(pair.rows());
-    let (mut ended, mut changed) = (false, false);
-    for _ in 0..pair.rows() {
-        let mut row = vec![0; pair.images.row()];
-        ended = ended || bytes.read_exact(&mut row).is_err();
-        let stays = match copy.next_edit()? {
-            // What the archive ends before can only be left out.
-            Edit::Keep => !ended,
-            Edit::Drop => false,
-            Edit::Replace(image) => {
-                row = pair.store(&image).ok_or_else(|| Error::Settings {
-                    name: "image",
-                    problem: format!(
-                        "{id} takes pictures of its own size, and grey ones where it is grey"
-                    ),
-                })?;
-                changed = true;
-                true
-            }
-        };
-        changed = changed || !stays;
-        if stays {
-            pictures.write_all(&row).map_err(failed())?;
-        }
-        copy.placed(stays.then(|| format!("{id}[{place}]")));
-        *place += usize::from(stays);
-        kept.push(stays);
-    }
-    let pictures = pictures
-        .into_inner()
-        .map_err(|error| failed()(error.into_error()))?;
-    Ok(Spool {
-        pictures,
-        kept,
-        changed,
-    })
 }
 
 /// The rows of an array that stay.

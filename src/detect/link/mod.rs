@@ -29,7 +29,7 @@ pub(super) struct Ties<'a> {
 }
 
 impl Ties<'_> {
-    /// Whether the labels of `rows` say more about them than those of the `others` do, or are [`Ties::taught`] by their faint
+    /// Whether the labels of `rows` say more about them than those of the `others` do, or are [`Ties::is_taught`] by their faint
     /// part, or [`Ties::mislead`].
     pub(super) fn hold(
         &self,
@@ -86,13 +86,6 @@ impl Ties<'_> {
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
     /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone.
-    pub(super) fn taught(&self, rows: &[usize], observer: &dyn Observer) -> Result<bool> {
-        match self.faint(rows, observer)? {
-            Some(faint) => self.is_taught(rows, &faint, observer),
-            None => Ok(false),
-        }
-    }
-
     fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
         for what_is_seen in [self.eye.grain, self.eye.contrast] {
             let seen = self.evidence(what_is_seen, rows, observer)?;
@@ -230,7 +223,10 @@ mod tests {
 
     #[test]
     fn what_is_large_teaches_nothing_about_perturbations() {
-        let taught = |ties: &Ties<'_>, rows: &[usize], _: &[usize]| ties.taught(rows, &Silent);
+        let taught = |ties: &Ties<'_>, rows: &[usize], _: &[usize]| {
+            let faint = ties.faint(rows, &Silent)?.unwrap();
+            ties.is_taught(rows, &faint, &Silent)
+        };
         assert!(found(Stripes::Alone, taught));
         assert!(!found(Stripes::Dashes, taught));
     }

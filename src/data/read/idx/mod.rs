@@ -106,13 +106,13 @@ impl Pictures {
     }
 
     /// The stored form of a picture; `None` if it does not fit the others.
-    pub(in crate::data) fn store(&self, image: Image) -> Option<Vec<u8>> {
+    pub(in crate::data) fn store(&self, image: &Image) -> Option<Vec<u8>> {
         let fits = [image.height, image.width] == self.shape[..2];
         match self.channels() {
             _ if !fits => None,
             1 if !image.is_grey() => None,
-            1 => Some(image.rgb.into_iter().step_by(3).collect()),
-            _ => Some(image.rgb),
+            1 => Some(image.rgb.iter().step_by(3).copied().collect()),
+            _ => Some(image.rgb.clone()),
         }
     }
 }
