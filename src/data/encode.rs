@@ -16,12 +16,15 @@ pub fn encode_png(image: &Image) -> Result<Vec<u8>> {
 }
 
 /// As [`encode_png`], with one channel where the `original` picture has one and the new one is grey as well: a training
-/// loader that does not ask for colours gets as many as before.
+/// loader that does not ask for colours gets as many as before. The original is read only if that is in question.
 ///
 /// # Errors
-/// As there.
-pub(super) fn encode_png_like(original: &[u8], image: &Image) -> Result<Vec<u8>> {
-    if !image.is_grey() || !is_stored_in_grey(original) {
+/// As there, and those of reading the original.
+pub(super) fn encode_png_like<B: AsRef<[u8]>>(
+    original: impl FnOnce() -> Result<B>,
+    image: &Image,
+) -> Result<Vec<u8>> {
+    if !image.is_grey() || !is_stored_in_grey(original()?.as_ref()) {
         return encode_png(image);
     }
     let levels: Vec<u8> = image.rgb.iter().step_by(3).copied().collect();
@@ -82,7 +85,7 @@ mod tests {
             (Vec::new(), false),
         ] {
             for (image, expected) in [(&grey, one), (&colourful, false)] {
-                let bytes = encode_png_like(&original, image).unwrap();
+                let bytes = encode_png_like(|| Ok(&original), image).unwrap();
                 let read = load_from_memory_with_format(&bytes, ImageFormat::Png).unwrap();
                 assert_eq!(!read.color().has_color(), expected);
                 assert_eq!(read.into_rgb8().into_raw(), image.rgb);

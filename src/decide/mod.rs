@@ -1,10 +1,12 @@
 //! DECIDE: from scores to verdict, threshold, ratio and gate. Pure: no files, no tensors, no truth.
 
 mod allowance;
+mod carriers;
 pub mod gate;
 mod rows;
 mod rule;
 mod share;
+mod verdicts;
 
 use std::fmt;
 

@@ -4,29 +4,15 @@
 //! pattern as a *whole*, where no clean row is left to compare with. A group without a link is suspect: pictures of
 //! another source stand apart as well.
 
+use super::carriers::{members, poison, possible, scores};
 use super::rows::{poison_score, rows};
-use super::share::interval;
+use super::share::ratio;
+use super::verdicts::{LEAST_PART, POISONED, beside, count, verdict};
 use super::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
-use crate::detect::{Evidence, Group, Whole};
-use crate::mixture::{Anchor, Mixture};
+use crate::detect::{Evidence, Group};
 
 /// Fewer readable rows than this answer nothing.
 const LEAST_ROWS: usize = 200;
-/// A part has at least this many rows: a picture and its copies also share a pattern.
-const LEAST_PART: usize = 8;
-/// A part is at least this share of the drop, with 97.5 % confidence, to be called poison...
-const POISONED: f64 = 0.005;
-/// ...or this share of one class: clean classes hold clusters of pictures that are near copies of each other.
-const POISONED_CLASS: f64 = 0.015;
-/// Rows of a larger probability are likely to carry...
-const LIKELY: f64 = 0.9;
-/// ...and of a larger one than this may.
-const POSSIBLE: f64 = 0.1;
-/// Of a class that carries as a whole, this share of the rows may carry without showing it: no clean rest says what a clean row of
-/// the class would look like, and networks miss some of what they look for.
-const UNSHOWN: f64 = 0.1;
-/// A part of at least this share of the amounts above is suspect.
-const SUSPECT: f64 = 2.0 / 3.0;
 
 /// The decision where the question cannot be answered, whatever the evidence: too few rows, or a single class.
 pub fn unanswerable(labels: &[u32], classes: usize) -> Option<Decision> {
@@ -112,136 +98,6 @@ fn reason(verdict: Verdict, poison: &[f64], flagged: &[usize], rows: usize) -> S
     )
 }
 
-/// A verdict of the drop and of each class.
-type Verdicts = (Verdict, Vec<Verdict>);
-
-/// What is `named` poison, and beside it what is merely odd, which is suspect at most.
-fn beside((drop, classes): Verdicts, (odd_drop, odd_classes): Verdicts) -> Verdicts {
-    let suspect = |verdict: Verdict| match verdict {
-        Verdict::Poisoned => Verdict::Suspect,
-        other => other,
-    };
-    let classes = classes.into_iter().zip(odd_classes);
-    (
-        worse(drop, suspect(odd_drop)),
-        classes.map(|(a, b)| worse(a, suspect(b))).collect(),
-    )
-}
-
-/// Verdict of the drop and of each class, from the probability of each row to carry what counts.
-fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
-    let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
-    let classes = parts.iter().zip(counts);
-    let classes: Vec<Verdict> = classes
-        .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
-        .collect();
-    let drop = judge(parts.iter().sum(), labels.len(), POISONED);
-    (classes.iter().copied().fold(drop, worse), classes)
-}
-
-/// How far each row stands out, by whatever it stands out most: what is linked to the classes, and the `odd` groups.
-fn scores(evidence: &Evidence, odd: &[Group], rows: usize) -> Vec<f64> {
-    let groups = evidence.linked.iter().chain(odd);
-    let groups = groups.map(|group| &group.scores);
-    let all: Vec<&Vec<f64>> = groups
-        .chain(evidence.wholes.iter().map(|whole| &whole.scores))
-        .collect();
-    // Where nothing stands apart, the order of the rows rests on the evidence about their labels.
-    let labelled = evidence.views.iter().filter(|view| !view.null.is_empty());
-    let labelled: Vec<&Vec<f64>> = labelled.map(|view| &view.scores).collect();
-    let by = if all.is_empty() { labelled } else { all };
-    let most = |i: usize| by.iter().map(|scores| scores[i]).reduce(f64::max);
-    (0..rows).map(|i| most(i).unwrap_or(0.0)).collect()
-}
-
-/// Probability of each row to be in a group.
-fn members(groups: &[Group], rows: usize) -> Vec<f64> {
-    let most = |i: usize| {
-        groups
-            .iter()
-            .map(|group| group.members[i])
-            .fold(0.0, f64::max)
-    };
-    (0..rows).map(most).collect()
-}
-
-/// Probability of each row to carry what is linked to its class.
-fn poison(evidence: &Evidence, labels: &[u32]) -> Vec<f64> {
-    let mut poison = members(&evidence.linked, labels.len());
-    for whole in &evidence.wholes {
-        for (poison, p) in poison.iter_mut().zip(carriers(whole, labels)) {
-            *poison = poison.max(p);
-        }
-    }
-    poison
-}
-
-/// Probability of each row of the classes that carry as a whole, by the law of wrong labels alone; zero for all others.
-fn carriers(whole: &Whole, labels: &[u32]) -> Vec<f64> {
-    let inside: Vec<usize> = (0..labels.len())
-        .filter(|&i| whole.classes[labels[i] as usize])
-        .collect();
-    let part_scores: Vec<f64> = inside.iter().map(|&i| whole.scores[i]).collect();
-    let part_labels: Vec<u32> = inside.iter().map(|&i| labels[i]).collect();
-    let mixture = Mixture::fit(
-        &part_scores,
-        &part_labels,
-        whole.classes.len(),
-        Anchor::NULL,
-    );
-    let mut carriers = vec![0.0; labels.len()];
-    for &i in &inside {
-        carriers[i] = mixture.posterior(whole.scores[i], labels[i]);
-    }
-    carriers
-}
-
-/// What `part` of `rows` amounts to, where the share `poisoned` is poison.
-fn judge(part: usize, rows: usize, poisoned: f64) -> Verdict {
-    let (low, _) = interval(part, rows);
-    match part >= LEAST_PART {
-        true if low >= poisoned => Verdict::Poisoned,
-        true if low >= SUSPECT * poisoned => Verdict::Suspect,
-        _ => Verdict::Clean,
-    }
-}
-
-fn worse(a: Verdict, b: Verdict) -> Verdict {
-    match (a, b) {
-        (Verdict::Poisoned, _) | (_, Verdict::Poisoned) => Verdict::Poisoned,
-        (Verdict::Suspect, _) | (_, Verdict::Suspect) => Verdict::Suspect,
-        _ => a,
-    }
-}
-
-/// Whether each row may carry: by its own probability, or because nearly all of its class does, as a whole.
-fn possible(wholes: &[Whole], posteriors: &[f64], labels: &[u32], counts: &[usize]) -> Vec<bool> {
-    let mut expected = vec![0.0; counts.len()];
-    for (p, &label) in posteriors.iter().zip(labels) {
-        expected[label as usize] += p;
-    }
-    let is_all = |class: usize| {
-        let carries = wholes.iter().any(|whole| whole.classes[class]);
-        carries && expected[class] >= (1.0 - UNSHOWN) * counts[class] as f64
-    };
-    let is_all: Vec<bool> = (0..counts.len()).map(is_all).collect();
-    let rows = posteriors.iter().zip(labels);
-    rows.map(|(&p, &label)| p > POSSIBLE || is_all[label as usize])
-        .collect()
-}
-
-/// Share of carrying rows among `members`: the rows that are likely at least, those that are `possible` at most.
-fn ratio(posteriors: &[f64], possible: &[bool], members: &[usize]) -> Ratio {
-    let likely = members.iter().filter(|&&i| posteriors[i] > LIKELY).count();
-    let possible = members.iter().filter(|&&i| possible[i]).count();
-    let expected: f64 = members.iter().map(|&i| posteriors[i]).sum();
-    Ratio {
-        estimate: expected / members.len().max(1) as f64,
-        low: interval(likely, members.len()).0,
-        high: interval(possible, members.len()).1,
-    }
-}
-
 /// A decision that flags no row; a share of up to `unseen` would have gone unnoticed.
 fn nothing_found(
     verdict: Verdict,
@@ -280,18 +136,10 @@ fn nothing_found(
     }
 }
 
-/// Rows of each class that `holds`.
-fn count(labels: &[u32], classes: usize, holds: impl Fn(usize) -> bool) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    for (i, &label) in labels.iter().enumerate() {
-        counts[label as usize] += usize::from(holds(i));
-    }
-    counts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::detect::Whole;
 
     const CLASSES: usize = 4;
     const ROWS: usize = 2000;

@@ -1,6 +1,11 @@
-//! Intervals of shares.
+//! Shares and their intervals.
 
 use statrs::distribution::{Beta, ContinuousCDF};
+
+use super::Ratio;
+
+/// Rows of a larger probability are likely to carry.
+const LIKELY: f64 = 0.9;
 
 /// The 95 % interval of Clopper and Pearson (1934) of a share of which `hits` of `rows` were seen.
 pub(super) fn interval(hits: usize, rows: usize) -> (f64, f64) {
@@ -18,6 +23,18 @@ pub(super) fn interval(hits: usize, rows: usize) -> (f64, f64) {
         quantile(hits + 1.0, misses, 0.975)
     };
     (low, high)
+}
+
+/// Share of carrying rows among `members`: the rows that are likely at least, those that are `possible` at most.
+pub(super) fn ratio(posteriors: &[f64], possible: &[bool], members: &[usize]) -> Ratio {
+    let likely = members.iter().filter(|&&i| posteriors[i] > LIKELY).count();
+    let possible = members.iter().filter(|&&i| possible[i]).count();
+    let expected: f64 = members.iter().map(|&i| posteriors[i]).sum();
+    Ratio {
+        estimate: expected / members.len().max(1) as f64,
+        low: interval(likely, members.len()).0,
+        high: interval(possible, members.len()).1,
+    }
 }
 
 #[cfg(test)]

@@ -24,10 +24,11 @@ pub(in crate::data) fn image_folder(source: &ImageFolder, copy: &mut Copier<'_>)
             Edit::Keep | Edit::Drop => None,
             Edit::Replace(image) => {
                 let source = tree.path(entry);
-                let original = fs::read(&source).map_err(Error::io(source))?;
+                let original = || fs::read(&source).map_err(Error::io(&source));
+                let png = encode_png_like(original, &image)?;
                 let id = png_name(&entry.id, &taken);
                 let path = copy.path(&id)?;
-                fs::write(&path, encode_png_like(&original, &image)?).map_err(Error::io(path))?;
+                fs::write(&path, png).map_err(Error::io(path))?;
                 taken.insert(id.clone());
                 Some(id)
             }

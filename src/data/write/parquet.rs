@@ -54,7 +54,10 @@ fn write_shard(shard: &Shard, path: &Path, copy: &mut Copier<'_>) -> Result<bool
             replaced.push(match edit {
                 Edit::Replace(image) => {
                     let original = pictures.and_then(|cells| bytes_of(cells, row));
-                    Some(encode_png_like(original.unwrap_or_default(), &image)?)
+                    Some(encode_png_like(
+                        || Ok(original.unwrap_or_default()),
+                        &image,
+                    )?)
                 }
                 Edit::Keep | Edit::Drop => None,
             });

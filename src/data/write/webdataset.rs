@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::path::Path;
 
 use tar::{Builder, Header};
 
@@ -26,7 +27,7 @@ pub(in crate::data) fn webdataset(source: &WebDataset, copy: &mut Copier<'_>) ->
             };
             let stays = edit != Edit::Drop;
             if stays {
-                write(&mut archive, sample, &edit, &mut out).map_err(failed())?;
+                write(&mut archive, &path, sample, &edit, &mut out)?;
             }
             if sample.is_row() {
                 copy.placed(stays.then(|| format!("{}!{}", entry.id, sample.key)));
@@ -43,19 +44,23 @@ pub(in crate::data) fn webdataset(source: &WebDataset, copy: &mut Copier<'_>) ->
 
 fn write(
     archive: &mut File,
+    path: &Path,
     sample: &Sample,
     edit: &Edit,
     out: &mut BufWriter<File>,
-) -> io::Result<()> {
+) -> Result<()> {
+    let failed = || Error::io(path);
     for member in &sample.members {
         match edit {
             Edit::Replace(image) if member.is_picture() => {
-                let original = member.read(archive, u64::MAX)?;
-                let png = encode_png_like(&original, image).map_err(io::Error::other)?;
+                let original = || member.read(archive, u64::MAX).map_err(failed());
+                let png = encode_png_like(original, image)?;
                 let name = png_name(&sample.key, &member.suffix);
-                out.write_all(&packed(header(archive, member)?, &name, &png)?)?;
+                let header = header(archive, member).map_err(failed())?;
+                let member = packed(header, &name, &png).map_err(failed())?;
+                out.write_all(&member).map_err(failed())?;
             }
-            _ => blocks(archive, &member.blocks, out)?,
+            _ => blocks(archive, &member.blocks, out).map_err(failed())?,
         }
     }
     Ok(())
