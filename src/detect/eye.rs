@@ -20,12 +20,19 @@ pub(super) const BEYOND: f64 = 1.5;
 /// what is seen. Of 257 horses that stand alike it was 2.0 times, of whole classes of drawn shapes without noise 1.5 to 2.3; of
 /// the rows of nine classes under LSP 5 to 60, of whole classes under AR 3.9 and more.
 pub(super) const MUCH: f64 = 2.0 * BEYOND;
+/// Evidence of this many deviations under wrong labels tells a class by itself.
+pub(super) const TOLD: f64 = 2.5;
 /// Evidence of this many deviations under noise that drowns perturbations is more than natural pictures of many kinds leave
 /// there: whole classes of clean CIFAR-10 or of rows under EM have 0.5 to 1.0, photographs of grass and gravel 1.5 and more.
 const BOLD: f64 = 1.2;
 /// Where there is that much, the faint part without the noise tells the class this many times as well, or is taken for a part of
 /// what is bold. Of grass and gravel it was 3.1 to 3.3 times, of whole classes under EM 4.8 and more.
 const DROWNED: f64 = 4.0;
+
+/// How many times as well the faint part must tell a class as something else that tells it so well.
+pub(super) fn times(told: f64) -> f64 {
+    if told >= TOLD { MUCH } else { BEYOND }
+}
 
 /// Whether what is bold explains what is told of a class in the faint part, both in deviations under wrong labels.
 pub(super) fn is_bold(faint: f64, bold: f64) -> bool {

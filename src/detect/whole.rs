@@ -5,12 +5,10 @@
 //! tells them is no small thing: drawn shapes differ in their edges alone, of large contrast.
 
 use super::View;
-use super::eye::{BEYOND, Kind, Large, MUCH, Seen, is_bold};
+use super::eye::{Kind, Large, Seen, TOLD, is_bold, times};
 use crate::Result;
 use crate::stats::quantiles;
 
-/// The median row of a class scores this high, in deviations under wrong labels, if the class carries as a whole.
-const MEDIAN: f64 = 2.5;
 /// The median row of a class scores at least this high in the eyes of a network, whatever it carries by: honest classes of
 /// fine grain, such as sunflowers, have a texture that little else tells.
 const AGREED: f64 = 1.0;
@@ -55,25 +53,27 @@ pub(super) fn wholes<'a>(
     for &(view, kind) in &views.faint {
         let scores = view.standard(&rows);
         let faint = medians(&scores);
-        if faint.iter().all(|&median| median < MEDIAN) {
+        if faint.iter().all(|&median| median < TOLD) {
             continue;
         }
-        let seen = look()?.beside(kind).map(medians);
+        let seen = look()?.beside(kind);
+        // Of a drop whose classes people see at once, any class may be honest in what they do not see.
+        let ease = quantiles(seen[1], &[0.5])[0];
+        let seen = seen.map(medians);
         let carries = |class: usize| {
             let [same, any] = [seen[0][class], seen[1][class]];
-            let agreed = network[class] >= AGREED && network[class] >= BEYOND * any;
-            agreed && faint[class] >= MEDIAN && faint[class] >= BEYOND * same.max(any)
+            let times = times(ease.max(any).max(same));
+            let agreed = network[class] >= AGREED && network[class] >= times * any;
+            agreed && faint[class] >= TOLD && faint[class] >= times * same.max(any)
         };
         let mut classes: Vec<bool> = (0..classes).map(carries).collect();
         if classes.contains(&true) {
             let Large { contrast, bold } = large()?;
             let (contrast, bold) = (medians(contrast), medians(bold));
             let spots = views.spots.map(|view| medians(&view.standard(&rows)));
-            let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= MEDIAN);
+            let is_spotted = |class: usize| spots.as_ref().is_some_and(|m| m[class] >= TOLD);
             for (class, carries) in classes.iter_mut().enumerate() {
-                let told = contrast[class] >= MEDIAN;
-                let times = if told { MUCH } else { BEYOND };
-                let is_small = network[class] >= times * contrast[class]
+                let is_small = network[class] >= times(contrast[class]) * contrast[class]
                     && !is_bold(network[class], bold[class]);
                 *carries &= is_small || is_spotted(class);
             }
@@ -169,6 +169,38 @@ mod tests {
         assert_eq!(found(5.0, 1.8), None);
         assert_eq!(found(10.0, 1.8).unwrap(), [true, false]);
         assert_eq!(found(4.0, 0.9).unwrap(), [true, false]);
+    }
+
+    #[test]
+    fn where_most_classes_are_seen_at_once_one_must_be_told_much_better_to_carry() {
+        let labels: Vec<u32> = (0..99).map(|i| i % 3).collect();
+        let found = |others: f64, faint: f64| {
+            let of_first = |own: f64, rest: f64| -> Vec<f64> {
+                (0..99)
+                    .map(|i| if i % 3 == 0 { own } else { rest })
+                    .collect()
+            };
+            let seen = Seen::by_network(of_first(1.5, others));
+            let net = View {
+                scores: of_first(faint, 0.0),
+                ..view(0.0)
+            };
+            let views = Views {
+                faint: vec![(&net, Kind::Any)],
+                net: &net,
+                spots: None,
+            };
+            let nothing = Large {
+                contrast: vec![0.0; 99],
+                bold: vec![0.0; 99],
+            };
+            let (look, large) = (|| Ok(&seen), || Ok(&nothing));
+            let wholes = wholes(&views, &labels, 3, &[true; 99], look, large);
+            !wholes.unwrap().is_empty()
+        };
+        assert!(found(1.5, 3.0));
+        assert!(!found(3.0, 3.0));
+        assert!(found(3.0, 5.0));
     }
 
     #[test]

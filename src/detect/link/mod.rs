@@ -6,7 +6,7 @@ mod transfer;
 mod visible;
 
 use super::View;
-use super::eye::{BEYOND, Eye, Kind};
+use super::eye::{BEYOND, Eye, Kind, times};
 use super::folds::Folds;
 use super::grain::Grain;
 use super::net;
@@ -89,7 +89,7 @@ impl Ties<'_> {
     fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
         for what_is_seen in [self.eye.grain, self.eye.contrast] {
             let seen = self.evidence(what_is_seen, rows, observer)?;
-            if !outweighs(faint, &seen, BEYOND) {
+            if !outweighs(faint, &seen, times(moments(&seen).0)) {
                 return Ok(false);
             }
         }
