@@ -152,7 +152,7 @@ impl<'a> Eye<'a> {
                 seed,
             )?),
             texture: standard(texture::view(&textures, labels, folds, seed)?),
-            any: standard(net::view(self.grain, labels, folds, seed, observer)?),
+            any: self.by_network(self.grain, observer)?,
         };
         Ok(self.seen.get_or_init(|| seen))
     }
@@ -165,15 +165,17 @@ impl<'a> Eye<'a> {
         if let Some(large) = self.large.get() {
             return Ok(large);
         }
-        let rows: Vec<usize> = (0..self.labels.len()).collect();
-        let find = |grain| -> Result<Vec<f64>> {
-            let view = net::view(grain, self.labels, self.folds, self.seed, observer)?;
-            Ok(view.standard(&rows))
-        };
         let large = Large {
-            contrast: find(self.contrast)?,
-            bold: find(self.bold)?,
+            contrast: self.by_network(self.contrast, observer)?,
+            bold: self.by_network(self.bold, observer)?,
         };
         Ok(self.large.get_or_init(|| large))
+    }
+
+    /// What a network finds of the labels of all rows in `grain`.
+    fn by_network(&self, grain: &Grain<'_>, observer: &dyn Observer) -> Result<Vec<f64>> {
+        let rows: Vec<usize> = (0..self.labels.len()).collect();
+        let view = net::view(grain, self.labels, self.folds, self.seed, observer)?;
+        Ok(view.standard(&rows))
     }
 }
