@@ -1,7 +1,7 @@
 //! SCORE: one number a row from each view of the evidence, the groups of rows that stand apart, and the classes that carry
 //! as a whole. Numbers only: the verdict is elsewhere.
 //!
-//! A view is a file here and a line in [`collect`].
+//! A view is a file here and a few lines in `measure` and in [`collect`].
 
 mod apart;
 mod coefficients;
@@ -19,6 +19,7 @@ mod linalg;
 mod link;
 mod loudness;
 mod matched;
+mod measure;
 mod net;
 mod part;
 mod pixel;
@@ -44,8 +45,8 @@ use folds::Folds;
 use grain::{Band, Grain};
 pub use group::Group;
 use linalg::Rows;
+use measure::{Measured, Measuring};
 pub use part::Part;
-use spectrum::Spectrum;
 pub use whole::Whole;
 
 /// One view of the evidence over the readable rows, in block order.
@@ -113,69 +114,53 @@ pub fn collect(
 ) -> Result<Evidence> {
     let labels = &data.labels()[..];
     let (count, classes) = (labels.len(), data.class_names.len());
-    let size = (data.height, data.width);
     let folds = &Folds::draw(labels, classes, seed);
     let read = |i: usize, out: &mut [f32]| {
         let pixels = out.iter_mut().zip(data.image(i));
         pixels.for_each(|(out, &v)| *out = f32::from(v) / 255.0);
     };
-    let pixels = &Coefficients::of(count, size, &read);
-
+    let pixels = &Coefficients::of(count, (data.height, data.width), &read);
     let [grain, visible] = [Band::Faint, Band::Visible].map(|band| Grain::new(pixels, band));
     let steady = Grain::steady(pixels, seed);
     let contrast = Grain::contrast(pixels);
     let bold = Grain::bold(pixels, seed);
-    let net = net::view(&grain, labels, folds, seed, observer)?;
-
-    observer.stage("evidence", 5);
-    let done = |step| {
-        observer.progress(step);
-        observer.check()
-    };
-    let levels = loudness::all(&grain);
-    let textures = texture::features(&grain)?;
-    let texture = texture::view(&textures, labels, folds, seed)?;
-    done(1)?;
-    let pixel = pixel::view(data.pixels(), size, labels, folds, seed);
-    done(2)?;
-    let dim = size.0 * size.1 * 3;
     let Traces {
         residual,
         perturbation_l2,
         perturbation_linf,
     } = traces;
-    let left = |i: usize| residual[i * dim..(i + 1) * dim].iter().map(|v| v.to_f32());
-    let read = |i: usize, out: &mut [f32]| out.iter_mut().zip(left(i)).for_each(|(o, v)| *o = v);
-    let left_overs = Coefficients::of(count, size, &read);
-    // The slow part of a spectrum runs on one core.
-    let spectra = rayon::join(|| Spectrum::new(pixels), || Spectrum::new(&left_overs));
-    let spectrum = spectra.0?;
-    done(3)?;
-    let norm = |i| left(i).map(|v| f64::from(v).powi(2)).sum::<f64>();
-    let left_over = (0..count).map(|i| 0.5 * norm(i).max(f64::MIN_POSITIVE).ln());
-    let left_over = unlabelled("left_over", left_over.collect());
-    let of_place =
-        |name, coordinates: &Rows| template::view(name, coordinates, labels, folds, seed);
-    // The largest things in memory, one at a time.
-    let coordinates = template::coordinates(&spectra.1?, Band::Faint, folds);
-    drop(residual);
-    let residual = of_place("residual", &coordinates)?;
-    drop(coordinates);
-    let coordinates = |band| template::coordinates(&spectrum, band, folds);
-    let template = of_place("template", &coordinates(Band::Faint))?;
-    done(4)?;
+    let measuring = Measuring {
+        data,
+        pixels,
+        grain: &grain,
+        folds,
+        seed,
+    };
+    let Measured {
+        spectrum,
+        levels,
+        textures,
+        energy,
+        floor,
+        left_over,
+        template,
+        residual,
+        texture,
+        pixel,
+        net,
+    } = measuring.all(residual, observer)?;
 
-    let energy = unlabelled("energy", loudness::energy(&levels));
-    let floor = unlabelled("floor", loudness::floor(&levels));
     let left_out = |part| without == Some(part);
     let looked_at = |view: &&View| without.is_none_or(|part| !part.holds(view));
     let seen = |rows: Rows, part| if left_out(part) { rows.blank() } else { rows };
-    let levels = seen(levels, Part::Loudness);
-    let textures = seen(textures, Part::Texture);
-    let remainder = seen(Rows::column(&left_over.scores), Part::Dvae);
     let mut labelled = vec![&template, &residual, &texture, &pixel, &net];
     labelled.retain(looked_at);
-    let [few, all] = features::features(&labelled, &levels, &remainder, &textures)?;
+    let [few, all] = features::features(
+        &labelled,
+        &seen(levels, Part::Loudness),
+        &seen(Rows::column(&left_over.scores), Part::Dvae),
+        &seen(textures, Part::Texture),
+    )?;
     let eye = &Eye::new(
         &spectrum,
         [&visible, &steady, &contrast, &bold],
@@ -207,7 +192,8 @@ pub fn collect(
         seed,
     };
     let (linked, unlinked) = search.groups(observer)?;
-    done(5)?;
+    observer.progress(measure::STEPS);
+    observer.check()?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
     let mut faint = vec![
@@ -238,14 +224,6 @@ pub fn collect(
         perturbation_l2,
         perturbation_linf,
     })
-}
-
-fn unlabelled(name: &'static str, scores: Vec<f64>) -> View {
-    View {
-        name,
-        scores,
-        null: Vec::new(),
-    }
 }
 
 #[cfg(test)]
