@@ -10,6 +10,7 @@ mod label_column;
 mod npz;
 mod parquet;
 mod picture_column;
+mod relative;
 mod tar_sample;
 mod webdataset;
 
@@ -172,11 +173,12 @@ fn recognise(tree: &Tree) -> Result<&'static Format> {
     match fitting[..] {
         [format] => Ok(format),
         [] => {
-            let rules: Vec<_> = FORMATS
-                .iter()
-                .map(|format| format!("{} ({})", format.name, format.rule))
-                .collect();
-            let problem = format!("not a recognised data set; tried {}", rules.join("; "));
+            let rule = |format: &Format| format!("{} ({})", format.name, format.rule);
+            let tried = || FORMATS.iter().map(rule).collect::<Vec<_>>().join("; ");
+            let problem = match relative::advice(tree) {
+                Some(advice) => format!("not a recognised data set. {advice}"),
+                None => format!("not a recognised data set; tried {}", tried()),
+            };
             match tree.is_single_file() {
                 true => Err(Error::input(tree.root(), problem)),
                 false => Err(Error::Empty {
