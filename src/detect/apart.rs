@@ -67,14 +67,15 @@ impl Found {
         known.map(|known| known.clone_from(group)).is_some()
     }
 
-    /// Beside what is linked, other rows that stand apart are a part of it if they are of one class: in too few rows to show a
-    /// link by.
+    /// Beside what is linked, fewer other rows that stand apart are a part of it if they are of one class: too few to show a link
+    /// by.
     fn settle(&mut self, labels: &[u32], classes: usize) {
-        if !self.linked.is_empty() {
-            let of_one = |group: &mut Group| group.is_of_one_class(labels, classes);
-            let parts = self.unlinked.extract_if(.., of_one);
-            self.linked.extend(parts);
-        }
+        let linked = labels.len() - self.rest(labels.len()).len();
+        let is_part = |group: &mut Group| {
+            group.sides().0.len() < linked && group.is_of_one_class(labels, classes)
+        };
+        let parts = self.unlinked.extract_if(.., is_part);
+        self.linked.extend(parts);
     }
 
     /// Whether the linked groups hold too few of the `rows` to explain the others.
@@ -312,16 +313,20 @@ mod tests {
         };
         let of_both = || group(|i| i < 10);
         let of_one = || group(|i| i < 20 && i % 2 == 1);
+        let larger = || group(|i| i % 2 == 0);
         let settled = |linked: Vec<Group>| {
-            let unlinked = vec![of_both(), of_one()];
+            let unlinked = vec![of_both(), of_one(), larger()];
             let mut found = Found { linked, unlinked };
             found.settle(&labels, 2);
             (found.linked, found.unlinked)
         };
         let poison = group(|i| i >= 20);
         let alone = settled(vec![poison.clone()]);
-        assert_eq!(alone, (vec![poison, of_one()], vec![of_both()]));
-        assert_eq!(settled(vec![]), (vec![], vec![of_both(), of_one()]));
+        assert_eq!(alone, (vec![poison, of_one()], vec![of_both(), larger()]));
+        assert_eq!(
+            settled(vec![]),
+            (vec![], vec![of_both(), of_one(), larger()])
+        );
     }
 
     #[test]

@@ -15,6 +15,11 @@ use crate::stats::moments;
 use crate::{Result, Seed};
 use compare::{mean_exceeds, outweighs};
 
+/// A larger share of a class is nearly all of it...
+const NEARLY_ALL: f64 = 0.8;
+/// ...and a smaller one next to nothing.
+const NEXT_TO_NONE: f64 = 0.05;
+
 /// What links are looked for in.
 pub(super) struct Ties<'a> {
     /// Evidence about labels.
@@ -49,11 +54,33 @@ impl Ties<'_> {
                 return Ok(true);
             }
         }
+        if self.are_whole_classes(rows) {
+            return Ok(false);
+        }
         let Some(faint) = self.faint(rows, observer)? else {
             return Ok(false);
         };
         Ok(self.is_taught(rows, &faint, observer)?
             || self.mislead(rows, &faint, others, observer)?)
+    }
+
+    /// Whether `rows` are nearly all of some classes and next to none of the others, so that they may stand apart by what honest
+    /// pictures of those classes show, such as the grain of their film. Whether classes carry as a whole is asked elsewhere.
+    fn are_whole_classes(&self, rows: &[usize]) -> bool {
+        let count = |rows: &mut dyn Iterator<Item = usize>| {
+            let mut counts = vec![0.0; self.folds.classes];
+            rows.for_each(|i| counts[self.labels[i] as usize] += 1.0);
+            counts
+        };
+        let inside = count(&mut rows.iter().copied());
+        let all = count(&mut (0..self.labels.len()));
+        let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0.0);
+        let shares: Vec<f64> = shares.map(|(inside, all)| inside / all).collect();
+        let is_out = |share: &f64| *share < NEXT_TO_NONE;
+        shares.iter().any(is_out)
+            && shares
+                .iter()
+                .all(|share| *share > NEARLY_ALL || is_out(share))
     }
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.
@@ -219,6 +246,31 @@ mod tests {
             |ties: &Ties<'_>, rows: &[usize], others: &[usize]| ties.hold(rows, others, &Silent);
         assert!(found(Stripes::OfClass, hold));
         assert!(!found(Stripes::Drawn, hold));
+    }
+
+    #[test]
+    fn whole_classes_are_not_linked_by_what_they_teach() {
+        let are_whole = |ties: &Ties<'_>, of_class: [usize; 2]| {
+            let mut left = of_class;
+            let rows = (0..ties.labels.len()).filter(|&i| {
+                let left = &mut left[ties.labels[i] as usize];
+                let is_in = *left > 0;
+                *left = left.saturating_sub(1);
+                is_in
+            });
+            ties.are_whole_classes(&rows.collect::<Vec<_>>())
+        };
+        // There are 400 rows of each class.
+        for (of_class, whole) in [
+            ([390, 0], true),
+            ([390, 10], true),
+            ([200, 0], false),
+            ([390, 100], false),
+            ([390, 390], false),
+        ] {
+            let asked = found(Stripes::OfClass, |ties, _, _| Ok(are_whole(ties, of_class)));
+            assert_eq!(asked, whole, "{of_class:?}");
+        }
     }
 
     #[test]
