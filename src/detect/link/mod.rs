@@ -67,20 +67,22 @@ impl Ties<'_> {
     /// Whether `rows` are nearly all of some classes and next to none of the others, so that they may stand apart by what honest
     /// pictures of those classes show, such as the grain of their film. Whether classes carry as a whole is asked elsewhere.
     fn are_whole_classes(&self, rows: &[usize]) -> bool {
-        let count = |rows: &mut dyn Iterator<Item = usize>| {
-            let mut counts = vec![0.0; self.folds.classes];
-            rows.for_each(|i| counts[self.labels[i] as usize] += 1.0);
-            counts
-        };
-        let inside = count(&mut rows.iter().copied());
-        let all = count(&mut (0..self.labels.len()));
-        let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0.0);
-        let shares: Vec<f64> = shares.map(|(inside, all)| inside / all).collect();
+        let inside = self.by_class(rows.iter().copied());
+        let all = self.by_class(0..self.labels.len());
+        let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0);
+        let shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n as f64).collect();
         let is_out = |share: &f64| *share < NEXT_TO_NONE;
         shares.iter().any(is_out)
             && shares
                 .iter()
                 .all(|share| *share > NEARLY_ALL || is_out(share))
+    }
+
+    /// How many of the `rows` are of each class.
+    fn by_class(&self, rows: impl Iterator<Item = usize>) -> Vec<usize> {
+        let mut counts = vec![0; self.folds.classes];
+        rows.for_each(|row| counts[self.labels[row] as usize] += 1);
+        counts
     }
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.

@@ -52,10 +52,7 @@ impl Ties<'_> {
 
     /// Those of the `others` whose classes `rows` teach: of another class they say nothing.
     fn of_their_classes(&self, rows: &[usize], others: &[usize]) -> Vec<usize> {
-        let mut taught = vec![0; self.folds.classes];
-        for &row in rows {
-            taught[self.labels[row] as usize] += 1;
-        }
+        let taught = self.by_class(rows.iter().copied());
         let knows = |row: &usize| taught[self.labels[*row] as usize] >= group::LEAST;
         others.iter().copied().filter(knows).collect()
     }
