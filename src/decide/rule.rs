@@ -7,16 +7,17 @@
 use super::carriers::{members, poison, possible, scores};
 use super::rows::{poison_score, rows};
 use super::share::ratio;
-use super::verdicts::{LEAST_PART, POISONED, beside, count, verdict};
+use super::verdicts::{LEAST_PART, POISONED, beside, verdict};
 use super::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
 use crate::detect::{Evidence, Group};
+use crate::stats::tally;
 
 /// Fewer readable rows than this answer nothing.
 const LEAST_ROWS: usize = 200;
 
 /// The decision where the question cannot be answered, whatever the evidence: too few rows, or a single class.
 pub fn unanswerable(labels: &[u32], classes: usize) -> Option<Decision> {
-    let counts = count(labels, classes, |_| true);
+    let counts = tally(labels.iter().copied(), classes);
     let present = counts.iter().filter(|&&n| n > 0).count();
     (labels.len() < LEAST_ROWS || present < 2).then(|| {
         let reason = format!(
@@ -33,7 +34,7 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     if let Some(decision) = unanswerable(labels, classes) {
         return decision;
     }
-    let counts = count(labels, classes, |_| true);
+    let counts = tally(labels.iter().copied(), classes);
     let unsure = scores(evidence, &evidence.unlinked, labels.len());
     if unsure.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
@@ -57,7 +58,8 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     let posteriors: Vec<f64> = poison.iter().zip(&odd).map(|(a, b)| a.max(*b)).collect();
     let possible = possible(&evidence.wholes, &posteriors, labels, &counts);
     let rows = rows(&scores, &posteriors, fdr);
-    let flagged = count(labels, classes, |i| rows[i].flagged);
+    let flagged = labels.iter().zip(&rows).filter(|(_, row)| row.flagged);
+    let flagged = tally(flagged.map(|(&label, _)| label), classes);
     let all: Vec<usize> = (0..labels.len()).collect();
     Decision {
         verdict,

@@ -2,6 +2,7 @@
 
 use super::Verdict;
 use super::share::interval;
+use crate::stats::tally;
 
 /// A part has at least this many rows: a picture and its copies also share a pattern.
 pub(super) const LEAST_PART: usize = 8;
@@ -30,7 +31,8 @@ pub(super) fn beside((drop, classes): Verdicts, (odd_drop, odd_classes): Verdict
 
 /// Verdict of the drop and of each class, from the probability of each row to carry what counts.
 pub(super) fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
-    let parts = count(labels, counts.len(), |i| carry[i] > 0.5);
+    let carrying = labels.iter().zip(carry).filter(|(_, carry)| **carry > 0.5);
+    let parts = tally(carrying.map(|(&label, _)| label), counts.len());
     let classes = parts.iter().zip(counts);
     let classes: Vec<Verdict> = classes
         .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
@@ -55,13 +57,4 @@ fn worse(a: Verdict, b: Verdict) -> Verdict {
         (Verdict::Suspect, _) | (_, Verdict::Suspect) => Verdict::Suspect,
         _ => a,
     }
-}
-
-/// Rows of each class that `holds`.
-pub(super) fn count(labels: &[u32], classes: usize, holds: impl Fn(usize) -> bool) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    for (i, &label) in labels.iter().enumerate() {
-        counts[label as usize] += usize::from(holds(i));
-    }
-    counts
 }

@@ -10,6 +10,7 @@ use super::linalg::Rows;
 use super::link::Ties;
 use super::self_training::{Ends, Start};
 use super::sharpen::Sharpener;
+use super::split::Gap;
 use super::{View, copies};
 use crate::observe::Observer;
 use crate::{Result, Seed};
@@ -197,10 +198,20 @@ impl Search<'_> {
             };
             let group = self.different(group);
             let Evident { view, kind, .. } = *evident;
-            let group = self.ties().unseen(group, view, kind, observer)?;
-            let inside = group.sides().0;
-            if inside.len() >= group::LEAST && self.ties().beyond(view, kind, &inside, observer)? {
-                found.linked.push(group);
+            let unseen = self.ties().unseen(group.clone(), view, kind, observer)?;
+            let (inside, outside) = unseen.sides();
+            if inside.len() < group::LEAST {
+                continue;
+            }
+            // Where people see any class well, they must see little of what makes the rows a group.
+            let is_clear = group.doubt <= Gap::SEARCHED.doubt && group.is_mostly(&unseen);
+            let linked = self.ties().beyond(view, kind, &inside, &[], observer)?
+                || is_clear
+                    && self
+                        .ties()
+                        .beyond(view, kind, &inside, &outside, observer)?;
+            if linked {
+                found.linked.push(unseen);
             }
         }
         Ok(())

@@ -53,6 +53,14 @@ impl Cosine {
         self.turn(coefficients, 1);
     }
 
+    /// Replaces coefficients by those of the picture whose pixels, in opponent colours, are multiplied by `factors`.
+    pub(super) fn weigh(&self, coefficients: &mut [f32], factors: &[f32]) {
+        self.back(coefficients);
+        let pixels = coefficients.iter_mut().zip(factors);
+        pixels.for_each(|(pixel, factor)| *pixel *= factor);
+        self.turn(coefficients, 0);
+    }
+
     fn turn(&self, picture: &mut [f32], way: usize) {
         let (rows, columns) = (&self.rows[way], &self.columns[1 - way]);
         vectorised(

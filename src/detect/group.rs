@@ -1,7 +1,7 @@
 //! Groups of rows that differ from the rest of the drop in the same way.
 
 use super::View;
-use crate::stats::moments;
+use crate::stats::{moments, tally};
 
 /// A group has at least this many rows: a picture and its copies are alike as well.
 pub(super) const LEAST: usize = 8;
@@ -70,6 +70,11 @@ impl Group {
         both > 0.5 * self.members.iter().sum::<f64>()
     }
 
+    /// Whether a `part` of it holds nearly all of its rows.
+    pub(super) fn is_mostly(&self, part: &Self) -> bool {
+        part.sides().0.len() as f64 >= SAME * self.sides().0.len() as f64
+    }
+
     /// The share that two groups have in common of all their rows.
     fn shared(&self, other: &Self) -> f64 {
         let pairs = || self.members.iter().zip(&other.members);
@@ -114,8 +119,7 @@ impl Group {
     /// Whether nearly all of its rows are of one class.
     pub(super) fn is_of_one_class(&self, labels: &[u32], classes: usize) -> bool {
         let inside = self.sides().0;
-        let mut counts = vec![0; classes];
-        inside.iter().for_each(|&i| counts[labels[i] as usize] += 1);
+        let counts = tally(inside.iter().map(|&i| labels[i]), classes);
         let most = counts.into_iter().max().unwrap_or(0);
         most as f64 >= ONE_CLASS * inside.len() as f64
     }

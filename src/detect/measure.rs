@@ -41,6 +41,22 @@ pub(super) struct Measured<'a> {
     pub(super) net: View,
 }
 
+impl Measured<'_> {
+    /// All views, in the order of the tables.
+    pub(super) fn into_views(self) -> Vec<View> {
+        vec![
+            self.energy,
+            self.floor,
+            self.left_over,
+            self.template,
+            self.residual,
+            self.texture,
+            self.pixel,
+            self.net,
+        ]
+    }
+}
+
 impl<'a> Measuring<'a> {
     /// The views; `residual` is what a D-VAE leaves of the rows.
     pub(super) fn all(&self, residual: Vec<f16>, observer: &dyn Observer) -> Result<Measured<'a>> {

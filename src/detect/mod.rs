@@ -1,8 +1,9 @@
 //! SCORE: one number a row from each view of the evidence, the groups of rows that stand apart, and the classes that carry
 //! as a whole. Numbers only: the verdict is elsewhere.
 //!
-//! A view is a file here and a few lines in `measure` and in [`collect`].
+//! A view is a file here and a few lines in `measure` and in `admitted`.
 
+mod admitted;
 mod apart;
 mod coefficients;
 mod copies;
@@ -27,6 +28,7 @@ mod self_training;
 mod sharpen;
 mod spectrum;
 mod split;
+mod stationary;
 #[cfg(test)]
 mod striped;
 mod template;
@@ -37,15 +39,14 @@ use crate::data::Dataset;
 use crate::dvae::Traces;
 use crate::observe::Observer;
 use crate::{Result, Seed};
+use admitted::Admitted;
 use apart::Search;
 use coefficients::Coefficients;
-use evident::Evident;
-use eye::{Eye, Kind};
+use eye::Eye;
 use folds::Folds;
 use grain::{Band, Grain};
 pub use group::Group;
-use linalg::Rows;
-use measure::{Measured, Measuring};
+use measure::Measuring;
 pub use part::Part;
 pub use whole::Whole;
 
@@ -136,56 +137,27 @@ pub fn collect(
         folds,
         seed,
     };
-    let Measured {
-        spectrum,
-        levels,
-        textures,
-        energy,
-        floor,
-        left_over,
-        template,
-        residual,
-        texture,
-        pixel,
-        net,
-    } = measuring.all(residual, observer)?;
-
-    let left_out = |part| without == Some(part);
-    let looked_at = |view: &&View| without.is_none_or(|part| !part.holds(view));
-    let seen = |rows: Rows, part| if left_out(part) { rows.blank() } else { rows };
-    let mut labelled = vec![&template, &residual, &texture, &pixel, &net];
-    labelled.retain(looked_at);
-    let [few, all] = features::features(
-        &labelled,
-        &seen(levels, Part::Loudness),
-        &seen(Rows::column(&left_over.scores), Part::Dvae),
-        &seen(textures, Part::Texture),
-    )?;
+    let measured = measuring.all(residual, observer)?;
     let eye = &Eye::new(
-        &spectrum,
+        &measured.spectrum,
         [&visible, &steady, &contrast, &bold],
         labels,
         folds,
         seed,
     );
-    let mut evident = vec![
-        Evident::lawful(&template, Kind::Place),
-        Evident::lawful(&residual, Kind::Place),
-        Evident::lawless(&texture, Kind::Texture),
-    ];
-    evident.retain(|evident| looked_at(&evident.view));
-    let mut loud = vec![&energy, &floor];
-    loud.retain(looked_at);
-    let mut strict = vec![&template, &residual, &pixel];
-    strict.retain(looked_at);
+    let admitted = Admitted {
+        measured: &measured,
+        without,
+    };
+    let [few, all] = &admitted.features()?;
     let search = Search {
         eye,
-        loud: &loud,
-        labelled: &labelled,
-        evident: &evident,
-        strict: &strict,
-        exact: !left_out(Part::Exact),
-        features: [&few, &all],
+        loud: &admitted.loud(),
+        labelled: &admitted.labelled(),
+        evident: &admitted.evident(),
+        strict: &admitted.strict(),
+        exact: admitted.has(Part::Exact),
+        features: [few, all],
         grain: &grain,
         labels,
         folds,
@@ -196,28 +168,13 @@ pub fn collect(
     observer.check()?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
-    let mut faint = vec![
-        (&template, Kind::Place),
-        (&residual, Kind::Place),
-        (&texture, Kind::Texture),
-        (&net, Kind::Any),
-    ];
-    faint.retain(|(view, _)| looked_at(view));
-    let wholes = match left_out(Part::Net) {
-        // No other view may say in its place that a class carries as a whole.
-        true => Vec::new(),
-        false => {
-            let spots = Some(&pixel).filter(looked_at);
-            let net = &net;
-            let views = whole::Views { faint, net, spots };
-            let (look, large) = (|| eye.look(observer), || eye.large(observer));
-            whole::wholes(&views, labels, classes, &rest, look, large)?
-        }
+    let (look, large) = (|| eye.look(observer), || eye.large(observer));
+    let wholes = match admitted.whole() {
+        Some(views) => whole::wholes(&views, labels, classes, &rest, look, large)?,
+        None => Vec::new(),
     };
     Ok(Evidence {
-        views: vec![
-            energy, floor, left_over, template, residual, texture, pixel, net,
-        ],
+        views: measured.into_views(),
         linked,
         unlinked,
         wholes,

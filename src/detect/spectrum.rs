@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::coefficients::{Coefficients, chunks};
 use super::linalg::{CHUNK, Rows, eigen};
+use super::stationary::Stationary;
 use crate::Result;
 
 /// Variance below which a direction is dead (a constant border, a grey picture): well under that of 8-bit rounding,
@@ -29,9 +30,8 @@ pub(super) struct Spectrum<'a> {
 }
 
 impl<'a> Spectrum<'a> {
-    /// The covariance is shrunk towards the one that stationary pictures would have: diagonal in the cosine basis, where
-    /// each variance is an average over all rows. With fewer rows than directions, the sample's own directions would fit
-    /// the sample, not the pictures.
+    /// The covariance is shrunk towards one that takes few numbers to say ([`Stationary`]). With fewer rows than directions,
+    /// the sample's own directions would fit the sample, not the pictures.
     pub(super) fn new(coefficients: &'a Coefficients<'a>) -> Result<Self> {
         let dim = coefficients.dim();
         let mut moments = Mat::<f32>::zeros(dim, dim);
@@ -39,11 +39,12 @@ impl<'a> Spectrum<'a> {
             let rows = coefficients.rows(&chunk.collect::<Vec<_>>());
             rows.all().add_gram(&mut moments);
         }
+        let target = Stationary::of(coefficients);
         let n = coefficients.len() as f64;
         let shrinkage = dim as f64 / (dim as f64 + n);
         let covariance = Mat::from_fn(dim, dim, |i, j| {
-            let keep = if i == j { 1.0 } else { 1.0 - shrinkage };
-            keep * f64::from(moments[(i.max(j), i.min(j))]) / n
+            let sample = f64::from(moments[(i.max(j), i.min(j))]) / n;
+            sample + shrinkage * (target.covariance(i, j) - sample)
         });
         let (variances, vectors) = eigen(&covariance)?;
         let scaled = |i, j| (vectors[(i, j)] / (variances[j] + DEAD).sqrt()) as f32;

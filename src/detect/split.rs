@@ -8,7 +8,7 @@ pub(super) struct Gap {
     /// Least distance, in deviations of the rest.
     pub(super) separation: f64,
     /// Largest expected share of rows, among the group's, whose side is open.
-    doubt: f64,
+    pub(super) doubt: f64,
 }
 
 impl Gap {

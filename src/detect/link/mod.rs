@@ -11,7 +11,7 @@ use super::folds::Folds;
 use super::grain::Grain;
 use super::net;
 use crate::observe::Observer;
-use crate::stats::moments;
+use crate::stats::{moments, tally};
 use crate::{Result, Seed};
 use compare::{mean_exceeds, outweighs};
 
@@ -50,7 +50,7 @@ impl Ties<'_> {
             mean_exceeds(&pick(rows), &pick(others))
         };
         for view in self.views.iter().filter(excess) {
-            if self.beyond(view, Kind::Place, rows, observer)? {
+            if self.beyond(view, Kind::Place, rows, &[], observer)? {
                 return Ok(true);
             }
         }
@@ -80,25 +80,31 @@ impl Ties<'_> {
 
     /// How many of the `rows` are of each class.
     fn by_class(&self, rows: impl Iterator<Item = usize>) -> Vec<usize> {
-        let mut counts = vec![0; self.folds.classes];
-        rows.for_each(|row| counts[self.labels[row] as usize] += 1);
-        counts
+        tally(rows.map(|row| self.labels[row]), self.folds.classes)
     }
 
-    /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does.
+    /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does, counted
+    /// from what it says of the `others` on the mean.
     pub(super) fn beyond(
         &self,
         view: &View,
         kind: Kind,
         rows: &[usize],
+        others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
         let (faint, seen) = self.beside(view, kind, observer)?;
-        let pick = |scores: &[f64]| -> Vec<f64> { rows.iter().map(|&i| scores[i]).collect() };
-        let faint = pick(&faint);
+        let pick = |scores: &[f64], rows: &[usize]| -> Vec<f64> {
+            rows.iter().map(|&i| scores[i]).collect()
+        };
+        let usual = moments(&pick(&faint, others)).0;
+        let faint: Vec<f64> = pick(&faint, rows)
+            .iter()
+            .map(|score| score - usual)
+            .collect();
         Ok(seen
             .iter()
-            .all(|seen| outweighs(&faint, &pick(seen), BEYOND)))
+            .all(|seen| outweighs(&faint, &pick(seen, rows), BEYOND)))
     }
 
     /// Evidence about the labels of all rows by `view`, which looks for this `kind` of thing, and what people see to compare it with.
@@ -283,5 +289,32 @@ mod tests {
         };
         assert!(found(Stripes::Alone, taught));
         assert!(!found(Stripes::Dashes, taught));
+    }
+
+    #[test]
+    fn what_a_view_says_of_the_others_as_well_says_nothing_of_the_rows() {
+        let beyond = |of_others: f64| {
+            move |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
+                let seen = ties.eye.look(&Silent)?.beside(Kind::Place);
+                let most = seen
+                    .iter()
+                    .flat_map(|seen| *seen)
+                    .copied()
+                    .fold(1.0, f64::max);
+                let (high, low) = (2.0 * BEYOND * most, 2.0 * BEYOND * most * of_others);
+                let count = ties.labels.len();
+                let view = View {
+                    name: "test",
+                    scores: (0..count)
+                        .map(|i| if i % 2 == 0 { high } else { low })
+                        .collect(),
+                    null: (0..count).map(|i| (i / 2 % 2) as f64 * 2.0 - 1.0).collect(),
+                };
+                assert!(ties.beyond(&view, Kind::Place, rows, &[], &Silent)?);
+                ties.beyond(&view, Kind::Place, rows, others, &Silent)
+            }
+        };
+        assert!(found(Stripes::OfClass, beyond(0.0)));
+        assert!(!found(Stripes::OfClass, beyond(0.9)));
     }
 }
