@@ -127,6 +127,10 @@ impl Search<'_> {
         if self.exact {
             self.sharpen(&sharpener, &mut found, observer)?;
         }
+        let ties = self.ties();
+        // That whole classes differ is no suspicion.
+        let is_odd = |group: &Group| !ties.are_whole_classes(&group.sides().0);
+        found.unlinked.retain(is_odd);
         Ok((found.linked, found.unlinked))
     }
 

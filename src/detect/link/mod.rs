@@ -66,7 +66,7 @@ impl Ties<'_> {
 
     /// Whether `rows` are nearly all of some classes and next to none of the others, so that they may stand apart by what honest
     /// pictures of those classes show, such as the grain of their film. Whether classes carry as a whole is asked elsewhere.
-    fn are_whole_classes(&self, rows: &[usize]) -> bool {
+    pub(super) fn are_whole_classes(&self, rows: &[usize]) -> bool {
         let inside = self.by_class(rows.iter().copied());
         let all = self.by_class(0..self.labels.len());
         let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0);
