@@ -21,89 +21,68 @@ pub(super) struct Admitted<'a> {
 impl<'a> Admitted<'a> {
     /// Views that look at no label.
     pub(super) fn loud(&self) -> Vec<&'a View> {
-        let Measured { energy, floor, .. } = self.measured;
-        self.of([energy, floor])
+        let all = self.measured;
+        self.of([&all.energy, &all.floor])
     }
 
     /// Views that do.
     pub(super) fn labelled(&self) -> Vec<&'a View> {
-        let Measured {
-            template,
-            residual,
-            texture,
-            pixel,
-            net,
-            ..
-        } = self.measured;
-        self.of([template, residual, texture, pixel, net])
+        let all = self.measured;
+        self.of([
+            &all.template,
+            &all.residual,
+            &all.texture,
+            &all.pixel,
+            &all.net,
+        ])
     }
 
     /// Those of them that honest pictures of a class do not raise.
     pub(super) fn strict(&self) -> Vec<&'a View> {
-        let Measured {
-            template,
-            residual,
-            pixel,
-            ..
-        } = self.measured;
-        self.of([template, residual, pixel])
+        let all = self.measured;
+        self.of([&all.template, &all.residual, &all.pixel])
     }
 
     /// Those of them by which rows may stand apart without a search.
     pub(super) fn evident(&self) -> Vec<Evident<'a>> {
-        let Measured {
-            template,
-            residual,
-            texture,
-            ..
-        } = self.measured;
-        let all = [
-            Evident::lawful(template, Kind::Place),
-            Evident::lawful(residual, Kind::Place),
-            Evident::lawless(texture, Kind::Texture),
+        let all = self.measured;
+        let evident = [
+            Evident::lawful(&all.template, Kind::Place),
+            Evident::lawful(&all.residual, Kind::Place),
+            Evident::lawless(&all.texture, Kind::Texture),
         ];
-        let admitted = all.into_iter().filter(|evident| self.admits(evident.view));
+        let admitted = evident
+            .into_iter()
+            .filter(|evident| self.admits(evident.view));
         admitted.collect()
     }
 
     /// What is asked about whole classes; `None` without the network, in whose place no other view may say that one carries.
     pub(super) fn whole(&self) -> Option<whole::Views<'a>> {
-        let Measured {
-            template,
-            residual,
-            texture,
-            pixel,
-            net,
-            ..
-        } = self.measured;
+        let all = self.measured;
         let faint = [
-            (template, Kind::Place),
-            (residual, Kind::Place),
-            (texture, Kind::Texture),
-            (net, Kind::Any),
+            (&all.template, Kind::Place),
+            (&all.residual, Kind::Place),
+            (&all.texture, Kind::Texture),
+            (&all.net, Kind::Any),
         ];
         let faint = faint.into_iter().filter(|(view, _)| self.admits(view));
         self.has(Part::Net).then(|| whole::Views {
             faint: faint.collect(),
-            net,
-            spots: Some(pixel).filter(|view| self.admits(view)),
+            net: &all.net,
+            spots: Some(&all.pixel).filter(|view| self.admits(view)),
         })
     }
 
     /// What rows are told apart by: few numbers, and all.
     pub(super) fn features(&self) -> Result<[Rows; 2]> {
-        let Measured {
-            levels,
-            left_over,
-            textures,
-            ..
-        } = self.measured;
-        let left_over = Rows::column(&left_over.scores);
+        let all = self.measured;
+        let left_over = Rows::column(&all.left_over.scores);
         features(
             &self.labelled(),
-            &self.seen(levels, Part::Loudness),
+            &self.seen(&all.levels, Part::Loudness),
             &self.seen(&left_over, Part::Dvae),
-            &self.seen(textures, Part::Texture),
+            &self.seen(&all.textures, Part::Texture),
         )
     }
 

@@ -196,24 +196,22 @@ impl Search<'_> {
 
     /// Groups that stand apart by one view alone.
     fn by_evidence(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+        let ties = self.ties();
         for evident in self.evident {
             let Some(group) = evident.group(self.labels, self.folds.classes) else {
                 continue;
             };
             let group = self.different(group);
             let Evident { view, kind, .. } = *evident;
-            let unseen = self.ties().unseen(group.clone(), view, kind, observer)?;
+            let unseen = ties.unseen(group.clone(), view, kind, observer)?;
             let (inside, outside) = unseen.sides();
             if inside.len() < group::LEAST {
                 continue;
             }
             // Where people see any class well, they must see little of what makes the rows a group.
             let is_clear = group.doubt <= Gap::SEARCHED.doubt && group.is_mostly(&unseen);
-            let linked = self.ties().beyond(view, kind, &inside, &[], observer)?
-                || is_clear
-                    && self
-                        .ties()
-                        .beyond(view, kind, &inside, &outside, observer)?;
+            let linked = ties.beyond(view, kind, &inside, &[], observer)?
+                || is_clear && ties.beyond(view, kind, &inside, &outside, observer)?;
             if linked {
                 found.linked.push(unseen);
             }

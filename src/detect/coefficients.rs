@@ -32,13 +32,7 @@ impl<'a> Coefficients<'a> {
             mean: vec![0.0; dim],
             variance: vec![0.0; dim],
         };
-        let chunks: Vec<Moments> = chunks(count)
-            .into_par_iter()
-            .map(|rows| coefficients.moments(rows))
-            .collect();
-        // Chunk by chunk in order, so that the sum does not depend on the number of threads.
-        let mut all = Moments::new(dim);
-        chunks.iter().for_each(|chunk| all.add(chunk));
+        let all = coefficients.moments(|_| ());
         let n = count.max(1) as f64;
         coefficients.mean = all.sum.iter().map(|sum| (sum / n) as f32).collect();
         let variance = |(sum, square): (&f64, &f64)| (square / n - (sum / n).powi(2)).max(0.0);
@@ -77,18 +71,31 @@ impl<'a> Coefficients<'a> {
         Rows { values, dim }
     }
 
-    fn moments(&self, rows: Range<usize>) -> Moments {
-        let mut moments = Moments::new(self.dim());
-        let mut row = vec![0f32; self.dim()];
-        for i in rows {
-            self.write(i, &mut row);
-            let sums = moments.sum.iter_mut().zip(&mut moments.square);
-            for ((sum, square), &value) in sums.zip(&row) {
-                *sum += f64::from(value);
-                *square += f64::from(value).powi(2);
+    /// Mean squares over the rows of what `change` makes of their coefficients.
+    pub(super) fn mean_squares(&self, change: impl Fn(&mut [f32]) + Sync) -> Vec<f64> {
+        let n = self.count.max(1) as f64;
+        let squares = self.moments(change).square.into_iter();
+        squares.map(|square| square / n).collect()
+    }
+
+    /// Sums over all rows of what `change` makes of their coefficients.
+    fn moments(&self, change: impl Fn(&mut [f32]) + Sync) -> Moments {
+        let of_chunk = |rows: Range<usize>| {
+            let mut moments = Moments::new(self.dim());
+            let mut row = vec![0f32; self.dim()];
+            for i in rows {
+                self.write(i, &mut row);
+                change(&mut row);
+                moments.note(&row);
             }
-        }
-        moments
+            moments
+        };
+        let chunks = chunks(self.count).into_par_iter().map(of_chunk);
+        let chunks: Vec<Moments> = chunks.collect();
+        // Chunk by chunk in order, so that the sum does not depend on the number of threads.
+        let mut all = Moments::new(self.dim());
+        chunks.iter().for_each(|chunk| all.add(chunk));
+        all
     }
 }
 
@@ -111,6 +118,14 @@ impl Moments {
         Self {
             sum: vec![0.0; dim],
             square: vec![0.0; dim],
+        }
+    }
+
+    fn note(&mut self, row: &[f32]) {
+        let sums = self.sum.iter_mut().zip(&mut self.square);
+        for ((sum, square), &value) in sums.zip(row) {
+            *sum += f64::from(value);
+            *square += f64::from(value).powi(2);
         }
     }
 

@@ -8,7 +8,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 use rayon::prelude::*;
 
-use super::coefficients::{Coefficients, chunks};
+use super::coefficients::Coefficients;
 use super::cosine::Cosine;
 
 /// Deviation below which a pixel is dead, in [0, 1] units: that of 8-bit rounding, (1/255) / sqrt(12).
@@ -27,14 +27,14 @@ impl Stationary {
     pub(super) fn of(coefficients: &Coefficients<'_>) -> Self {
         let cosine = coefficients.cosine();
         let lives = |variance: f64| Some(variance.sqrt()).filter(|deviation| *deviation > DEAD);
-        let pixels = variances(coefficients, |picture| cosine.back(picture));
+        let pixels = coefficients.mean_squares(|picture| cosine.back(picture));
         let deviations: Vec<Option<f64>> = pixels.into_iter().map(lives).collect();
         let scaled = |factor: &dyn Fn(f64) -> f64| -> Vec<f32> {
             let factor = |deviation: &Option<f64>| deviation.map_or(0.0, factor) as f32;
             deviations.iter().map(factor).collect()
         };
         let (down, up) = (scaled(&f64::recip), scaled(&|deviation| deviation));
-        let spectrum = variances(coefficients, |picture| cosine.weigh(picture, &down));
+        let spectrum = coefficients.mean_squares(|picture| cosine.weigh(picture, &down));
         let weights = weights(cosine, &up);
         let of_colour = |colour: usize| {
             let alive = deviations.iter().skip(colour).step_by(COLOURS).flatten();
@@ -81,28 +81,6 @@ fn weights(cosine: &Cosine, factors: &[f32]) -> Vec<Mat<f64>> {
         })
     };
     (0..COLOURS).map(of_colour).collect()
-}
-
-/// Mean squares over the rows of what `change` makes of their coefficients.
-fn variances(coefficients: &Coefficients<'_>, change: impl Fn(&mut [f32]) + Sync) -> Vec<f64> {
-    let dim = coefficients.dim();
-    let of_chunk = |rows: std::ops::Range<usize>| {
-        let (mut sums, mut row) = (vec![0f64; dim], vec![0f32; dim]);
-        for i in rows {
-            coefficients.write(i, &mut row);
-            change(&mut row);
-            let squares = row.iter().map(|v| f64::from(*v).powi(2));
-            sums.iter_mut().zip(squares).for_each(|(sum, v)| *sum += v);
-        }
-        sums
-    };
-    let chunks = chunks(coefficients.len()).into_par_iter().map(of_chunk);
-    // Chunk by chunk in order, so that the sum does not depend on the number of threads.
-    let chunks: Vec<Vec<f64>> = chunks.collect();
-    let n = coefficients.len().max(1) as f64;
-    (0..dim)
-        .map(|k| chunks.iter().map(|sums| sums[k]).sum::<f64>() / n)
-        .collect()
 }
 
 #[cfg(test)]
