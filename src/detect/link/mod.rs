@@ -71,11 +71,11 @@ impl Ties<'_> {
         let all = self.by_class(0..self.labels.len());
         let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0);
         let shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n as f64).collect();
+        let is_whole = |share: &f64| *share > NEARLY_ALL;
         let is_out = |share: &f64| *share < NEXT_TO_NONE;
-        shares.iter().any(is_out)
-            && shares
-                .iter()
-                .all(|share| *share > NEARLY_ALL || is_out(share))
+        shares.iter().any(is_whole)
+            && shares.iter().any(is_out)
+            && shares.iter().all(|share| is_whole(share) || is_out(share))
     }
 
     /// How many of the `rows` are of each class.
@@ -275,6 +275,8 @@ mod tests {
             ([200, 0], false),
             ([390, 100], false),
             ([390, 390], false),
+            ([10, 0], false),
+            ([10, 10], false),
         ] {
             let asked = found(Stripes::OfClass, |ties, _, _| Ok(are_whole(ties, of_class)));
             assert_eq!(asked, whole, "{of_class:?}");
