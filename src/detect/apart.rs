@@ -11,7 +11,7 @@ use super::link::Ties;
 use super::self_training::{Ends, Start};
 use super::sharpen::Sharpener;
 use super::split::Gap;
-use super::{View, copies};
+use super::{View, copies, sources};
 use crate::observe::Observer;
 use crate::{Result, Seed};
 
@@ -98,13 +98,14 @@ impl Search<'_> {
     pub(super) fn groups(&self, observer: &dyn Observer) -> Result<(Vec<Group>, Vec<Group>)> {
         let profiles = self.features.map(|rows| Profile::new(rows, self.folds));
         let (labels, classes) = (self.labels, self.folds.classes);
-        let sharpener = self.sharpener(&profiles[0]);
+        let [few, all] = [0, 1].map(|k| self.sharpener(self.features[k], &profiles[k]));
+        let mut sharpener = &few;
         let mut found = Found::default();
         self.by_evidence(&mut found, observer)?;
         let ends = Ends::find(&profiles, &self.traces(), Start::Most, labels, classes)?;
         self.sort(ends.apart(), &mut found, observer)?;
         if self.exact && found.is_little(labels.len()) {
-            self.bring_out(&sharpener, &ends.vague(), &mut found, observer)?;
+            self.bring_out(sharpener, &ends.vague(), &mut found, observer)?;
         }
         for _ in 0..LAYERS {
             let before = found.linked.len();
@@ -122,10 +123,17 @@ impl Search<'_> {
             let rest = beside_the_quiet(&profiles, self.loud, labels, classes, linked)?;
             found.linked.extend(rest);
         }
+        if found.is_little(labels.len())
+            && let Some(group) = self.by_source(&profiles[1], observer)?
+        {
+            found.linked.push(group);
+            // What tells them is not among the few.
+            sharpener = &all;
+        }
         found.settle(labels, classes);
         found.unlinked.retain(|group| group.stands_out(self.loud));
         if self.exact {
-            self.sharpen(&sharpener, &mut found, observer)?;
+            self.sharpen(sharpener, &mut found, observer)?;
         }
         let ties = self.ties();
         // That whole classes differ is no suspicion.
@@ -134,11 +142,11 @@ impl Search<'_> {
         Ok((found.linked, found.unlinked))
     }
 
-    /// What tells rows more sharply, beside the `few` features.
-    fn sharpener<'b>(&'b self, few: &'b Profile) -> Sharpener<'b> {
+    /// What tells rows more sharply, beside these `features`.
+    fn sharpener<'b>(&'b self, features: &'b Rows, profile: &'b Profile) -> Sharpener<'b> {
         Sharpener {
-            features: self.features[0],
-            profile: few,
+            features,
+            profile,
             labelled: self.labelled,
             grain: self.grain,
             labels: self.labels,
@@ -165,6 +173,27 @@ impl Search<'_> {
             found.unlinked.truncate(before);
         }
         Ok(())
+    }
+
+    /// That of two sources that is linked, if one is. Two of them alone are no suspicion. The louder one is not asked about: what it
+    /// shows is honest, and the other has lost it, so it would be linked by what it teaches of itself alone.
+    fn by_source(&self, profile: &Profile, observer: &dyn Observer) -> Result<Option<Group>> {
+        let (labels, classes) = (self.labels, self.folds.classes);
+        let Some(one) = sources::apart(profile, self.features[0], labels, classes)? else {
+            return Ok(None);
+        };
+        let one = self.different(one);
+        let other = one.rest(labels, classes);
+        for source in [one, other] {
+            let (inside, outside) = source.sides();
+            let linked = inside.len() >= group::LEAST
+                && !source.stands_out(self.loud)
+                && self.ties().hold(&inside, &outside, observer)?;
+            if linked {
+                return Ok(Some(source));
+            }
+        }
+        Ok(None)
     }
 
     /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.

@@ -26,6 +26,7 @@ mod part;
 mod pixel;
 mod self_training;
 mod sharpen;
+mod sources;
 mod spectrum;
 mod split;
 mod stationary;

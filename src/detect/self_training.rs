@@ -72,7 +72,7 @@ impl<'a> Ends<'a> {
         }
         let splits = starts
             .into_par_iter()
-            .map(|(profile, carries)| refine(profile, carries, labels, classes))
+            .map(|(profile, carries)| refine(profile, carries, Anchor::FAR, labels, classes))
             .collect::<Result<_>>()?;
         Ok(Self {
             splits,
@@ -113,21 +113,22 @@ pub(super) fn from(
     labels: &[u32],
     classes: usize,
 ) -> Result<Option<Split>> {
-    let end = refine(profile, carries, labels, classes)?;
+    let end = refine(profile, carries, Anchor::FAR, labels, classes)?;
     Ok((end.separation >= Gap::SEARCHED.separation).then_some(end))
 }
 
 /// Trains a discriminant on the rows that carry, and says anew which rows carry, until it has settled.
-fn refine(
+pub(super) fn refine(
     profile: &Profile,
     mut carries: Vec<f64>,
+    anchor: Anchor,
     labels: &[u32],
     classes: usize,
 ) -> Result<Split> {
     let mut rounds = ROUNDS;
     loop {
         let scores = profile.scores(&carries)?;
-        let mixture = Mixture::fit(&scores, labels, classes, Anchor::FAR);
+        let mixture = Mixture::fit(&scores, labels, classes, anchor);
         let split = Split::new(scores, &mixture, labels);
         rounds -= 1;
         if rounds == 0 || split.group.moved_from(&carries) < SETTLED {
