@@ -175,8 +175,7 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// That of two sources that is linked, if one is. Two of them alone are no suspicion. The louder one is not asked about: what it
-    /// shows is honest, and the other has lost it, so it would be linked by what it teaches of itself alone.
+    /// That of two sources that is linked, if one is. Two of them alone are no suspicion.
     fn by_source(&self, profile: &Profile, observer: &dyn Observer) -> Result<Option<Group>> {
         let (labels, classes) = (self.labels, self.folds.classes);
         let Some(one) = sources::apart(profile, self.features[0], labels, classes)? else {
@@ -186,9 +185,8 @@ impl Search<'_> {
         let other = one.rest(labels, classes);
         for source in [one, other] {
             let (inside, outside) = source.sides();
-            let linked = inside.len() >= group::LEAST
-                && !source.stands_out(self.loud)
-                && self.ties().hold(&inside, &outside, observer)?;
+            let linked =
+                inside.len() >= group::LEAST && self.ties().hold(&inside, &outside, observer)?;
             if linked {
                 return Ok(Some(source));
             }

@@ -1,8 +1,6 @@
 //! Cosine coefficients of all rows about their mean, one row or chunk at a time: of a large drop, the pixels fit in
 //! memory, but not several copies of them as real numbers.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use super::cosine::Cosine;
@@ -32,7 +30,7 @@ impl<'a> Coefficients<'a> {
             mean: vec![0.0; dim],
             variance: vec![0.0; dim],
         };
-        let all = coefficients.moments(|_| ());
+        let all = coefficients.moments(&coefficients.all(), |_| ());
         let n = count.max(1) as f64;
         coefficients.mean = all.sum.iter().map(|sum| (sum / n) as f32).collect();
         let variance = |(sum, square): (&f64, &f64)| (square / n - (sum / n).powi(2)).max(0.0);
@@ -71,40 +69,40 @@ impl<'a> Coefficients<'a> {
         Rows { values, dim }
     }
 
-    /// Mean squares over the rows of what `change` makes of their coefficients.
-    pub(super) fn mean_squares(&self, change: impl Fn(&mut [f32]) + Sync) -> Vec<f64> {
-        let n = self.count.max(1) as f64;
-        let squares = self.moments(change).square.into_iter();
+    /// The numbers of all rows.
+    pub(super) fn all(&self) -> Vec<usize> {
+        (0..self.count).collect()
+    }
+
+    /// Mean squares over some rows of what `change` makes of their coefficients.
+    pub(super) fn mean_squares(
+        &self,
+        rows: &[usize],
+        change: impl Fn(&mut [f32]) + Sync,
+    ) -> Vec<f64> {
+        let n = rows.len().max(1) as f64;
+        let squares = self.moments(rows, change).square.into_iter();
         squares.map(|square| square / n).collect()
     }
 
-    /// Sums over all rows of what `change` makes of their coefficients.
-    fn moments(&self, change: impl Fn(&mut [f32]) + Sync) -> Moments {
-        let of_chunk = |rows: Range<usize>| {
+    /// Sums over some rows of what `change` makes of their coefficients.
+    fn moments(&self, rows: &[usize], change: impl Fn(&mut [f32]) + Sync) -> Moments {
+        let of_chunk = |rows: &[usize]| {
             let mut moments = Moments::new(self.dim());
             let mut row = vec![0f32; self.dim()];
-            for i in rows {
+            for &i in rows {
                 self.write(i, &mut row);
                 change(&mut row);
                 moments.note(&row);
             }
             moments
         };
-        let chunks = chunks(self.count).into_par_iter().map(of_chunk);
-        let chunks: Vec<Moments> = chunks.collect();
+        let chunks: Vec<Moments> = rows.par_chunks(CHUNK).map(of_chunk).collect();
         // Chunk by chunk in order, so that the sum does not depend on the number of threads.
         let mut all = Moments::new(self.dim());
         chunks.iter().for_each(|chunk| all.add(chunk));
         all
     }
-}
-
-/// Row numbers of each work unit.
-pub(super) fn chunks(count: usize) -> Vec<Range<usize>> {
-    (0..count)
-        .step_by(CHUNK)
-        .map(|start| start..count.min(start + CHUNK))
-        .collect()
 }
 
 /// Sums over rows.

@@ -51,7 +51,15 @@ pub(super) struct Grain<'a> {
     /// Whether what is small is left out.
     coarse: bool,
     faintest: Vec<usize>,
+    level: Option<Level>,
     kept: OnceLock<Vec<f32>>,
+}
+
+/// What the rows of two sides are multiplied by in place of the scale.
+struct Level {
+    /// Which side a row is on.
+    sides: Vec<usize>,
+    scales: [Vec<f32>; 2],
 }
 
 impl<'a> Grain<'a> {
@@ -61,6 +69,7 @@ impl<'a> Grain<'a> {
             noise: None,
             coarse: false,
             faintest: faintest(&coefficients.variance),
+            level: None,
             kept: OnceLock::new(),
             coefficients,
         }
@@ -103,6 +112,34 @@ impl<'a> Grain<'a> {
         grain
     }
 
+    /// The same with `rows` and `others` on one level: no coefficient is stronger on one side than on the other, on the mean. Honest
+    /// detail that one side has lost, as by a blur, is gone then, and the noise of its camera is no louder than what the other shows
+    /// there. A perturbation is still there, as loud as the grain of clean rows.
+    pub(super) fn level(&self, rows: &[usize], others: &[usize]) -> Self {
+        let strength = |side| self.coefficients.mean_squares(side, |_| ());
+        let (own, theirs) = (strength(rows), strength(others));
+        let scale = |side: &[f64], other: &[f64]| -> Vec<f32> {
+            let gains = side.iter().zip(other);
+            let gains = gains.map(|(side, other)| ((other + DEAD) / (side + DEAD)).sqrt().min(1.0));
+            let scale = self.scale.iter().zip(gains);
+            scale.map(|(scale, gain)| scale * gain as f32).collect()
+        };
+        let mut level = Level {
+            sides: vec![0; self.len()],
+            scales: [scale(&theirs, &own), scale(&own, &theirs)],
+        };
+        rows.iter().for_each(|&row| level.sides[row] = 1);
+        Self {
+            coefficients: self.coefficients,
+            scale: self.scale.clone(),
+            noise: self.noise.clone(),
+            coarse: self.coarse,
+            faintest: self.faintest.clone(),
+            level: Some(level),
+            kept: OnceLock::new(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.coefficients.len()
     }
@@ -116,7 +153,11 @@ impl<'a> Grain<'a> {
     /// back the mean square of its least variant coefficients.
     pub(super) fn write(&self, i: usize, out: &mut [f32]) -> f32 {
         self.coefficients.write(i, out);
-        out.iter_mut().zip(&self.scale).for_each(|(v, s)| *v *= s);
+        let scale = match &self.level {
+            Some(level) => &level.scales[level.sides[i]],
+            None => &self.scale,
+        };
+        out.iter_mut().zip(scale).for_each(|(v, s)| *v *= s);
         if let Some((noise, seed)) = &self.noise {
             let rng = &mut seed.stream("hiding noise", i as u64);
             let noisy = out.iter_mut().zip(noise).filter(|(_, n)| **n > 0.0);
@@ -194,6 +235,7 @@ fn faintest(variance: &[f64]) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::cosine::Cosine;
     use super::*;
 
     /// Share of the pictures whose sign is told by each grain, of those under a `small` pattern of this sign and of those under
@@ -266,6 +308,50 @@ mod tests {
         let left = grain.map(|picture, _| picture.iter().map(|v| v.abs()).sum::<f32>());
         for (i, left) in left.iter().enumerate() {
             assert_eq!(*left > 1.0, i / 2 % 3 == 2, "{i}: {left}");
+        }
+    }
+
+    #[test]
+    fn on_one_level_no_side_is_the_stronger_one_anywhere() {
+        let (size, n) = ((8, 8), 600);
+        let is_sharp = |i: usize| i.is_multiple_of(3);
+        // Sharp rows have twice as much of one half of the coefficients, the others of the other one.
+        let read = |i: usize, out: &mut [f32]| {
+            let rng = &mut Seed(i as u64).stream("row", 0);
+            let deviations = if is_sharp(i) { [0.4, 0.2] } else { [0.2, 0.4] };
+            let halves = out.chunks_exact_mut(8 * 8 * 3 / 2);
+            for (half, deviation) in halves.zip(deviations) {
+                let draw = || deviation * Distribution::<f32>::sample(&StandardNormal, rng);
+                half.fill_with(draw);
+            }
+            // All that is seen.
+            out[0] *= 100.0;
+            Cosine::new(size).back(out);
+        };
+        let coefficients = Coefficients::of(n, size, &read);
+        let (rows, others): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| is_sharp(*i));
+        let plain = Grain::new(&coefficients, Band::Faint);
+        let grain = plain.level(&rows, &others);
+        let deviations = |grain: &Grain<'_>, rows: &[usize]| {
+            let mut squares = [0.0; 2];
+            for &i in rows {
+                let mut row = vec![0.0; coefficients.dim()];
+                grain.write(i, &mut row);
+                Cosine::new(size).transform(&mut row);
+                let halves = row.chunks_exact(row.len() / 2);
+                let halves = halves.map(|half| half.iter().map(|v| v * v).sum::<f32>());
+                squares
+                    .iter_mut()
+                    .zip(halves)
+                    .for_each(|(all, half)| *all += half);
+            }
+            squares.map(|square| (square / rows.len() as f32).sqrt())
+        };
+        let [of_rows, of_others] = [&rows, &others].map(|side| deviations(&grain, side));
+        let least = [deviations(&plain, &others)[0], deviations(&plain, &rows)[1]];
+        for side in [of_rows, of_others] {
+            let is_least = |(side, least): (&f32, &f32)| (side / least - 1.0).abs() < 0.05;
+            assert!(side.iter().zip(&least).all(is_least), "{side:?} {least:?}");
         }
     }
 

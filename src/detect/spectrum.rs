@@ -8,7 +8,7 @@ use std::ops::Range;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::coefficients::{Coefficients, chunks};
+use super::coefficients::Coefficients;
 use super::linalg::{CHUNK, Rows, eigen};
 use super::stationary::Stationary;
 use crate::Result;
@@ -35,8 +35,8 @@ impl<'a> Spectrum<'a> {
     pub(super) fn new(coefficients: &'a Coefficients<'a>) -> Result<Self> {
         let dim = coefficients.dim();
         let mut moments = Mat::<f32>::zeros(dim, dim);
-        for chunk in chunks(coefficients.len()) {
-            let rows = coefficients.rows(&chunk.collect::<Vec<_>>());
+        for chunk in coefficients.all().chunks(CHUNK) {
+            let rows = coefficients.rows(chunk);
             rows.all().add_gram(&mut moments);
         }
         let target = Stationary::of(coefficients);

@@ -25,16 +25,16 @@ impl Stationary {
     /// That of pictures whose pixels vary about as those of the drop do, and which look alike everywhere once each pixel is
     /// in units of its own deviation. About: a dead frame lends its shape to the spectrum of what is inside.
     pub(super) fn of(coefficients: &Coefficients<'_>) -> Self {
-        let cosine = coefficients.cosine();
+        let (cosine, rows) = (coefficients.cosine(), &coefficients.all()[..]);
         let lives = |variance: f64| Some(variance.sqrt()).filter(|deviation| *deviation > DEAD);
-        let pixels = coefficients.mean_squares(|picture| cosine.back(picture));
+        let pixels = coefficients.mean_squares(rows, |picture| cosine.back(picture));
         let deviations: Vec<Option<f64>> = pixels.into_iter().map(lives).collect();
         let scaled = |factor: &dyn Fn(f64) -> f64| -> Vec<f32> {
             let factor = |deviation: &Option<f64>| deviation.map_or(0.0, factor) as f32;
             deviations.iter().map(factor).collect()
         };
         let (down, up) = (scaled(&f64::recip), scaled(&|deviation| deviation));
-        let spectrum = coefficients.mean_squares(|picture| cosine.weigh(picture, &down));
+        let spectrum = coefficients.mean_squares(rows, |picture| cosine.weigh(picture, &down));
         let weights = weights(cosine, &up);
         let of_colour = |colour: usize| {
             let alive = deviations.iter().skip(colour).step_by(COLOURS).flatten();

@@ -172,6 +172,8 @@ mod tests {
         Drawn,
         /// All rows, of their class.
         Everywhere,
+        /// As [`Stripes::Everywhere`], but every other one is blurred.
+        Blurred,
         /// Every other one, of its class; in the rest it is the other class that is darker above.
         OfAnotherSource,
         /// As [`Stripes::OfClass`], where no class is darker above.
@@ -182,6 +184,19 @@ mod tests {
 
     /// Length of a dash, pixels.
     const DASH: usize = 5;
+
+    /// Mixes each pixel with its four neighbours, which leaves a fifth of the stripes, and rounds it to a level of 255.
+    fn blur(picture: &mut [f32]) {
+        let sharp = picture.to_vec();
+        for (k, v) in picture.iter_mut().enumerate() {
+            let (y, x, colour) = (k / 3 / SIZE.1, k / 3 % SIZE.1, k % 3);
+            let at = |y: usize, x: usize| sharp[3 * (y * SIZE.1 + x) + colour];
+            let [down, right] = [(y + 1).min(SIZE.0 - 1), (x + 1).min(SIZE.1 - 1)];
+            let [up, left] = [y.saturating_sub(1), x.saturating_sub(1)];
+            let mean = 0.2 * (at(y, x) + at(up, x) + at(down, x) + at(y, left) + at(y, right));
+            *v = (255.0 * mean).round() / 255.0;
+        }
+    }
 
     /// What `linked` says of every other one of some smooth pictures of two classes, one of them darker above, beside the rest.
     pub(super) fn found(
@@ -197,7 +212,8 @@ mod tests {
                 Stripes::Drawn => drawn[i],
                 _ => labels[i] == 0,
             };
-            let is_striped = i.is_multiple_of(2) || of == Stripes::Everywhere;
+            let everywhere = matches!(of, Stripes::Everywhere | Stripes::Blurred);
+            let is_striped = i.is_multiple_of(2) || everywhere;
             (is_striped && of != Stripes::Dashes).then_some(upright)
         };
         let mut pixels = smooth_pictures(n, stripes);
@@ -218,6 +234,17 @@ mod tests {
                 for step in 0..DASH {
                     let at = (y + down * step) * SIZE.1 + x + right * step;
                     picture[3 * at..][..3].iter_mut().for_each(|v| *v += 0.5);
+                }
+            }
+        }
+        if of == Stripes::Blurred {
+            for (i, picture) in pixels.chunks_exact_mut(DIM).enumerate() {
+                // What is honest begins anywhere.
+                if drawn[i] {
+                    picture.rotate_right(3 * (SIZE.1 + 1));
+                }
+                if i % 2 == 1 {
+                    blur(picture);
                 }
             }
         }
