@@ -84,7 +84,9 @@ impl Ties<'_> {
     }
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does, counted
-    /// from what it says of the `others` on the mean.
+    /// from what it says of the `others` on the mean. Without others, what people see at once must be told [`MUCH`] times as well.
+    ///
+    /// [`MUCH`]: super::eye::MUCH
     pub(super) fn beyond(
         &self,
         view: &View,
@@ -102,9 +104,15 @@ impl Ties<'_> {
             .iter()
             .map(|score| score - usual)
             .collect();
-        Ok(seen
-            .iter()
-            .all(|seen| outweighs(&faint, &pick(seen, rows), BEYOND)))
+        Ok(seen.iter().all(|seen| {
+            let seen = pick(seen, rows);
+            // The others are as easy to see: what is counted from them needs to be no larger for it.
+            let least = match others {
+                [] => times(moments(&seen).0),
+                _ => BEYOND,
+            };
+            outweighs(&faint, &seen, least)
+        }))
     }
 
     /// Evidence about the labels of all rows by `view`, which looks for this `kind` of thing, and what people see to compare it with.
@@ -318,6 +326,26 @@ mod tests {
         };
         assert!(found(Stripes::Alone, taught));
         assert!(!found(Stripes::Dashes, taught));
+    }
+
+    #[test]
+    fn what_people_see_at_once_must_be_told_three_times_as_well() {
+        let beyond = |times: f64| {
+            move |ties: &Ties<'_>, rows: &[usize], _: &[usize]| {
+                let [place, any] = ties.eye.look(&Silent)?.beside(Kind::Place);
+                let most = place.iter().zip(any).map(|(place, any)| place.max(*any));
+                let view = View {
+                    name: "test",
+                    scores: most.map(|seen| times * seen).collect(),
+                    null: (0..place.len())
+                        .map(|i| (i / 2 % 2) as f64 * 2.0 - 1.0)
+                        .collect(),
+                };
+                ties.beyond(&view, Kind::Place, rows, &[], &Silent)
+            }
+        };
+        assert!(found(Stripes::OfClass, beyond(4.0)));
+        assert!(!found(Stripes::OfClass, beyond(2.0)));
     }
 
     #[test]
