@@ -118,8 +118,7 @@ impl Search<'_> {
             }
         }
         if found.is_little(labels.len()) {
-            let linked =
-                |rows: &[usize], others: &[usize]| self.ties().hold(rows, others, observer);
+            let linked = |rest: &Group| self.is_linked(rest, observer);
             let rest = beside_the_quiet(&profiles, self.loud, labels, classes, linked)?;
             found.linked.extend(rest);
         }
@@ -184,14 +183,17 @@ impl Search<'_> {
         let one = self.different(one);
         let other = one.rest(labels, classes);
         for source in [one, other] {
-            let (inside, outside) = source.sides();
-            let linked =
-                inside.len() >= group::LEAST && self.ties().hold(&inside, &outside, observer)?;
-            if linked {
+            if self.is_linked(&source, observer)? {
                 return Ok(Some(source));
             }
         }
         Ok(None)
+    }
+
+    /// Whether `group` has rows enough, and they are linked beside all others.
+    fn is_linked(&self, group: &Group, observer: &dyn Observer) -> Result<bool> {
+        let (inside, outside) = group.sides();
+        Ok(inside.len() >= group::LEAST && self.ties().hold(&inside, &outside, observer)?)
     }
 
     /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
@@ -323,13 +325,12 @@ fn beside_the_quiet(
     loud: &[&View],
     labels: &[u32],
     classes: usize,
-    linked: impl Fn(&[usize], &[usize]) -> Result<bool>,
+    linked: impl Fn(&Group) -> Result<bool>,
 ) -> Result<Option<Group>> {
     let ends = Ends::find(profiles, loud, Start::Least, labels, classes)?;
     for quiet in ends.apart() {
         let rest = quiet.rest(labels, classes);
-        let (inside, outside) = rest.sides();
-        if inside.len() >= group::LEAST && linked(&inside, &outside)? {
+        if linked(&rest)? {
             return Ok(Some(rest));
         }
     }
@@ -395,7 +396,7 @@ mod tests {
             let folds = Folds::draw(&labels, 4, Seed(0));
             let profiles = [Profile::new(&features, &folds)];
             let found = |linked: bool| {
-                beside_the_quiet(&profiles, &[&view], &labels, 4, |_, _| Ok(linked)).unwrap()
+                beside_the_quiet(&profiles, &[&view], &labels, 4, |_| Ok(linked)).unwrap()
             };
             let rest = found(true).unwrap_or_else(|| panic!("{of_ten} of ten"));
             let wrong = (0..rows).filter(|&row| (rest.members[row] > 0.5) != carries(row));

@@ -328,19 +328,23 @@ mod tests {
         assert!(!found(Stripes::Dashes, taught));
     }
 
+    /// A view with these scores, which are standard already.
+    fn view(scores: Vec<f64>) -> View {
+        let null = (0..scores.len()).map(|i| (i / 2 % 2) as f64 * 2.0 - 1.0);
+        View {
+            name: "test",
+            null: null.collect(),
+            scores,
+        }
+    }
+
     #[test]
     fn what_people_see_at_once_must_be_told_three_times_as_well() {
         let beyond = |times: f64| {
             move |ties: &Ties<'_>, rows: &[usize], _: &[usize]| {
                 let [place, any] = ties.eye.look(&Silent)?.beside(Kind::Place);
                 let most = place.iter().zip(any).map(|(place, any)| place.max(*any));
-                let view = View {
-                    name: "test",
-                    scores: most.map(|seen| times * seen).collect(),
-                    null: (0..place.len())
-                        .map(|i| (i / 2 % 2) as f64 * 2.0 - 1.0)
-                        .collect(),
-                };
+                let view = view(most.map(|seen| times * seen).collect());
                 ties.beyond(&view, Kind::Place, rows, &[], &Silent)
             }
         };
@@ -359,14 +363,8 @@ mod tests {
                     .copied()
                     .fold(1.0, f64::max);
                 let (high, low) = (2.0 * BEYOND * most, 2.0 * BEYOND * most * of_others);
-                let count = ties.labels.len();
-                let view = View {
-                    name: "test",
-                    scores: (0..count)
-                        .map(|i| if i % 2 == 0 { high } else { low })
-                        .collect(),
-                    null: (0..count).map(|i| (i / 2 % 2) as f64 * 2.0 - 1.0).collect(),
-                };
+                let score = |i: usize| if i.is_multiple_of(2) { high } else { low };
+                let view = view((0..ties.labels.len()).map(score).collect());
                 assert!(ties.beyond(&view, Kind::Place, rows, &[], &Silent)?);
                 ties.beyond(&view, Kind::Place, rows, others, &Silent)
             }
