@@ -55,7 +55,7 @@ fn in_common(rows: &[usize], visible: &Grain<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::coefficients::Coefficients;
-    use super::super::grain::Band;
+    use super::super::lens::Band;
     use super::*;
     use crate::Seed;
     use rand_distr::{Distribution, StandardNormal};

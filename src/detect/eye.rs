@@ -7,7 +7,8 @@ use std::cell::OnceCell;
 
 use super::View;
 use super::folds::Folds;
-use super::grain::{Band, Grain};
+use super::grain::Grain;
+use super::lens::Band;
 use super::spectrum::Spectrum;
 use super::{net, template, texture};
 use crate::observe::Observer;

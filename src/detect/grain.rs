@@ -7,23 +7,15 @@
 
 use std::sync::OnceLock;
 
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::coefficients::Coefficients;
+use super::lens::{self, Band, Lens};
 use crate::Seed;
 
-/// Variance below which a coefficient is dead; see [`super::spectrum`].
-const DEAD: f64 = 1e-6;
-/// Share of the variance that counts as faint.
-const FAINT: f64 = 0.1;
 /// Noise under which little is left of a perturbation that people do not see: its deviation in each coefficient is the length
 /// of a picture that is this value everywhere, in [0, 1] units (4 levels of 255).
 const HIDING: f64 = 4.0 / 255.0;
-/// Largest value of a perturbation that people do not see, in opponent colours; in most of the faint band it is half of this.
-const SMALL: f32 = 16.0 / 255.0;
-/// What is larger counts in units of this.
-const LARGE: f32 = 2.0 * SMALL;
 /// Noise in each pixel under which a network learns next to nothing from a perturbation that people do not see, in [0, 1] units
 /// (48 levels of 255). The basis is orthonormal, so it is as much in each coefficient.
 const DROWNING: f64 = 48.0 / 255.0;
@@ -32,112 +24,62 @@ const KEPT: usize = 1 << 25;
 /// One part in this many of the coefficients, the least variant, is the last trace of natural pictures.
 const FAINTEST: usize = 5;
 
-/// Which coefficients of the cosine basis are looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Band {
-    /// Those that together hold a tenth of the variance, the least variant ones.
-    Faint,
-    /// All others: what people see.
-    Visible,
-}
-
-/// The whitened rows of one band, in opponent colours.
+/// The whitened rows, in opponent colours, as far as a lens shows them.
 pub(super) struct Grain<'a> {
     coefficients: &'a Coefficients<'a>,
-    /// What each coefficient is multiplied by.
-    scale: Vec<f32>,
-    /// Deviation of the noise that is added to each coefficient, and what it is drawn from.
-    noise: Option<(Vec<f32>, Seed)>,
-    /// Whether what is small is left out.
-    coarse: bool,
+    lens: Lens,
     faintest: Vec<usize>,
-    level: Option<Level>,
     kept: OnceLock<Vec<f32>>,
-}
-
-/// What the rows of two sides are multiplied by in place of the scale.
-struct Level {
-    /// Which side a row is on.
-    sides: Vec<usize>,
-    scales: [Vec<f32>; 2],
 }
 
 impl<'a> Grain<'a> {
     pub(super) fn new(coefficients: &'a Coefficients<'a>, band: Band) -> Self {
+        Self::through(Lens::of(&coefficients.variance, band), coefficients)
+    }
+
+    fn through(lens: Lens, coefficients: &'a Coefficients<'a>) -> Self {
         Self {
-            scale: scale(&coefficients.variance, band),
-            noise: None,
-            coarse: false,
+            lens,
             faintest: faintest(&coefficients.variance),
-            level: None,
             kept: OnceLock::new(),
             coefficients,
         }
+    }
+
+    /// `band` under noise of deviation `hiding` in each coefficient.
+    fn under(coefficients: &'a Coefficients<'a>, band: Band, hiding: f64, seed: Seed) -> Self {
+        let variance = &coefficients.variance;
+        Self::through(
+            Lens::of(variance, band).under(variance, hiding, seed),
+            coefficients,
+        )
     }
 
     /// The visible band under noise that hides small perturbations, however coarse they are: what is still told there was
     /// told by something large.
     pub(super) fn steady(coefficients: &'a Coefficients<'a>, seed: Seed) -> Self {
         let hiding = HIDING * (coefficients.dim() as f64).sqrt();
-        Self::new(coefficients, Band::Visible).under(hiding, seed)
+        Self::under(coefficients, Band::Visible, hiding, seed)
     }
 
     /// The faint band under noise that drowns fine perturbations: what is still told there was told by something bold.
     pub(super) fn bold(coefficients: &'a Coefficients<'a>, seed: Seed) -> Self {
-        Self::new(coefficients, Band::Faint).under(DROWNING, seed)
-    }
-
-    /// The same band under noise of deviation `hiding` in each coefficient.
-    fn under(mut self, hiding: f64, seed: Seed) -> Self {
-        let mut noise = vec![0.0; self.scale.len()];
-        let all = self.scale.iter_mut().zip(&mut noise);
-        for ((scale, noise), variance) in all.zip(&self.coefficients.variance) {
-            if *scale > 0.0 {
-                let deviation = (variance + hiding.powi(2)).sqrt();
-                *scale = deviation.recip() as f32;
-                *noise = (hiding / deviation) as f32;
-            }
-        }
-        self.noise = Some((noise, seed));
-        self
+        Self::under(coefficients, Band::Faint, DROWNING, seed)
     }
 
     /// The part of the faint band that is too large for a perturbation, in pixels: edges and textures of some contrast. What is
     /// told there was told by something that people see.
     pub(super) fn contrast(coefficients: &'a Coefficients<'a>) -> Self {
-        let mut grain = Self::new(coefficients, Band::Faint);
-        let whole = |scale: &mut f32| *scale = if *scale > 0.0 { 1.0 } else { 0.0 };
-        grain.scale.iter_mut().for_each(whole);
-        grain.coarse = true;
-        grain
+        let lens = Lens::of(&coefficients.variance, Band::Faint).coarse();
+        Self::through(lens, coefficients)
     }
 
     /// The same with `rows` and `others` on one level: no coefficient is stronger on one side than on the other, on the mean. Honest
     /// detail that one side has lost, as by a blur, is gone then, and the noise of its camera is no louder than what the other shows
     /// there. A perturbation is still there, as loud as the grain of clean rows.
     pub(super) fn level(&self, rows: &[usize], others: &[usize]) -> Self {
-        let strength = |side| self.coefficients.mean_squares(side, |_| ());
-        let (own, theirs) = (strength(rows), strength(others));
-        let scale = |side: &[f64], other: &[f64]| -> Vec<f32> {
-            let gains = side.iter().zip(other);
-            let gains = gains.map(|(side, other)| ((other + DEAD) / (side + DEAD)).sqrt().min(1.0));
-            let scale = self.scale.iter().zip(gains);
-            scale.map(|(scale, gain)| scale * gain as f32).collect()
-        };
-        let mut level = Level {
-            sides: vec![0; self.len()],
-            scales: [scale(&theirs, &own), scale(&own, &theirs)],
-        };
-        rows.iter().for_each(|&row| level.sides[row] = 1);
-        Self {
-            coefficients: self.coefficients,
-            scale: self.scale.clone(),
-            noise: self.noise.clone(),
-            coarse: self.coarse,
-            faintest: self.faintest.clone(),
-            level: Some(level),
-            kept: OnceLock::new(),
-        }
+        let lens = self.lens.clone().level(self.coefficients, rows, others);
+        Self::through(lens, self.coefficients)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -153,22 +95,10 @@ impl<'a> Grain<'a> {
     /// back the mean square of its least variant coefficients.
     pub(super) fn write(&self, i: usize, out: &mut [f32]) -> f32 {
         self.coefficients.write(i, out);
-        let scale = match &self.level {
-            Some(level) => &level.scales[level.sides[i]],
-            None => &self.scale,
-        };
-        out.iter_mut().zip(scale).for_each(|(v, s)| *v *= s);
-        if let Some((noise, seed)) = &self.noise {
-            let rng = &mut seed.stream("hiding noise", i as u64);
-            let noisy = out.iter_mut().zip(noise).filter(|(_, n)| **n > 0.0);
-            noisy.for_each(|(v, n)| *v += n * Distribution::<f32>::sample(&StandardNormal, rng));
-        }
+        self.lens.weigh(i, out);
         let energy: f32 = self.faintest.iter().map(|&at| out[at] * out[at]).sum();
         self.coefficients.cosine().back(out);
-        if self.coarse {
-            let left = |v: &mut f32| *v = v.signum() * (v.abs() - SMALL).max(0.0) / LARGE;
-            out.iter_mut().for_each(left);
-        }
+        self.lens.develop(out);
         energy / self.faintest.len().max(1) as f32
     }
 
@@ -200,36 +130,12 @@ impl<'a> Grain<'a> {
     }
 }
 
-/// Coefficients, the least variant first.
-fn order(variance: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..variance.len()).collect();
-    order.sort_by(|&a, &b| variance[a].total_cmp(&variance[b]).then(a.cmp(&b)));
-    order
-}
-
-/// One over the deviation of each coefficient of `band`, zero for all others.
-fn scale(variance: &[f64], band: Band) -> Vec<f32> {
-    let limit = FAINT * variance.iter().sum::<f64>();
-    let mut held = 0.0;
-    let mut scale = vec![0.0; variance.len()];
-    for at in order(variance) {
-        held += variance[at];
-        if (held <= limit) == (band == Band::Faint) {
-            scale[at] = (1.0 / (variance[at] + DEAD).sqrt()) as f32;
-        }
-    }
-    scale
-}
-
 /// The least variant coefficients that live.
 fn faintest(variance: &[f64]) -> Vec<usize> {
-    let lives = |&at: &usize| variance[at] > DEAD;
+    let lives = |&at: &usize| lens::lives(variance[at]);
     let count = variance.len() / FAINTEST;
-    order(variance)
-        .into_iter()
-        .filter(lives)
-        .take(count)
-        .collect()
+    let order = lens::order(variance).into_iter();
+    order.filter(lives).take(count).collect()
 }
 
 #[cfg(test)]
@@ -237,6 +143,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::cosine::Cosine;
     use super::*;
+    use rand_distr::{Distribution, StandardNormal};
 
     /// Share of the pictures whose sign is told by each grain, of those under a `small` pattern of this sign and of those under
     /// a `large` one, beside a `shade` that gets darker downwards.
@@ -372,25 +279,5 @@ mod tests {
         let nothing = |_: usize, out: &mut [f32]| out.fill(0.0);
         let large = Coefficients::of(KEPT / row.len() + 1, size, &nothing);
         assert!(Grain::new(&large, Band::Faint).kept().is_none());
-    }
-
-    #[test]
-    fn the_two_bands_share_no_coefficient_and_leave_none_out() {
-        let variance: Vec<f64> = (0..300).map(|k| 1.0 / f64::from(1 + k * 7 % 300)).collect();
-        let (faint, visible) = (
-            scale(&variance, Band::Faint),
-            scale(&variance, Band::Visible),
-        );
-        assert!(
-            faint
-                .iter()
-                .zip(&visible)
-                .all(|(f, v)| (*f > 0.0) != (*v > 0.0))
-        );
-        let held: f64 = (0..300)
-            .filter(|&k| faint[k] > 0.0)
-            .map(|k| variance[k])
-            .sum();
-        assert!(held <= 0.1 * variance.iter().sum::<f64>());
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn all(grain: &Grain<'_>) -> Rows {
 #[cfg(test)]
 mod tests {
     use super::super::coefficients::Coefficients;
-    use super::super::grain::Band;
+    use super::super::lens::Band;
     use super::*;
     use rand_distr::{Distribution, StandardNormal};
 

@@ -4,7 +4,8 @@ use half::f16;
 
 use super::coefficients::Coefficients;
 use super::folds::Folds;
-use super::grain::{Band, Grain};
+use super::grain::Grain;
+use super::lens::Band;
 use super::linalg::Rows;
 use super::spectrum::Spectrum;
 use super::{View, loudness, net, pixel, template, texture};

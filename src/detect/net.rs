@@ -221,7 +221,7 @@ impl Net {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
-    use super::super::grain::Band;
+    use super::super::lens::Band;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::observe::Silent;

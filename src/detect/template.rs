@@ -11,7 +11,7 @@
 use super::View;
 use super::crossfit::{Fit, matched};
 use super::folds::Folds;
-use super::grain::Band;
+use super::lens::Band;
 use super::linalg::Rows;
 use super::spectrum::Spectrum;
 use crate::mixture::Anchor;

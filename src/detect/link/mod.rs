@@ -164,7 +164,7 @@ impl Ties<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
-    use super::super::grain::Band;
+    use super::super::lens::Band;
     use super::super::spectrum::Spectrum;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
