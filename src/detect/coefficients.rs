@@ -6,6 +6,10 @@ use rayon::prelude::*;
 use super::cosine::Cosine;
 use super::linalg::{CHUNK, Rows};
 
+/// Variance below which a coefficient or a direction is dead (a constant border, a grey picture): well under that of 8-bit
+/// rounding, (1/255)^2 / 12 = 1.3e-6, in [0,1] pixel units.
+pub(super) const DEAD: f64 = 1e-6;
+
 /// Reads row `i` as `[height, width, 3]` real numbers.
 type Read<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
 

@@ -2,11 +2,9 @@
 
 use rand_distr::{Distribution, StandardNormal};
 
-use super::coefficients::Coefficients;
+use super::coefficients::{Coefficients, DEAD};
 use crate::Seed;
 
-/// Variance below which a coefficient is dead; see [`super::spectrum`].
-const DEAD: f64 = 1e-6;
 /// Share of the variance that counts as faint.
 const FAINT: f64 = 0.1;
 /// Largest value of a perturbation that people do not see, in opponent colours; in most of the faint band it is half of this.

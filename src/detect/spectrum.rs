@@ -8,14 +8,10 @@ use std::ops::Range;
 use faer::Mat;
 use rayon::prelude::*;
 
-use super::coefficients::Coefficients;
+use super::coefficients::{Coefficients, DEAD};
 use super::linalg::{CHUNK, Rows, eigen};
 use super::stationary::Stationary;
 use crate::Result;
-
-/// Variance below which a direction is dead (a constant border, a grey picture): well under that of 8-bit rounding,
-/// (1/255)^2 / 12 = 1.3e-6, in [0,1] pixel units.
-const DEAD: f64 = 1e-6;
 
 /// One part in this many of the rows counts as quiet.
 const QUIET: usize = 3;
