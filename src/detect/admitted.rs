@@ -74,6 +74,12 @@ impl<'a> Admitted<'a> {
         })
     }
 
+    /// What a network says of the rows in their own colours and in exchanged ones; `None` without it.
+    pub(super) fn throughout(&self) -> Option<[&'a View; 2]> {
+        let all = self.measured;
+        self.has(Part::Net).then_some([&all.net, &all.exchanged])
+    }
+
     /// What rows are told apart by: few numbers, and all.
     pub(super) fn features(&self) -> Result<[Rows; 2]> {
         let all = self.measured;

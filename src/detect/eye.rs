@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 
 use super::View;
+use super::colours::Colours;
 use super::folds::Folds;
 use super::grain::Grain;
 use super::lens::Band;
@@ -74,6 +75,7 @@ pub(super) struct Seen {
     place: Vec<f64>,
     texture: Vec<f64>,
     any: Vec<f64>,
+    exchanged: Vec<f64>,
 }
 
 /// Evidence about labels that a network finds in what is large in the faint part, standard normal under wrong labels.
@@ -85,14 +87,21 @@ pub(super) struct Large {
 }
 
 impl Seen {
-    /// What only a network sees.
+    /// What only a network sees, in any colours.
     #[cfg(test)]
     pub(super) fn by_network(any: Vec<f64>) -> Self {
+        Self::in_colours([any.clone(), any])
+    }
+
+    /// What only a network sees, in own colours and in exchanged ones.
+    #[cfg(test)]
+    pub(super) fn in_colours([any, exchanged]: [Vec<f64>; 2]) -> Self {
         let nothing = || vec![0.0; any.len()];
         Self {
             place: nothing(),
             texture: nothing(),
             any,
+            exchanged,
         }
     }
 
@@ -104,6 +113,11 @@ impl Seen {
             Kind::Any => &self.any,
         };
         [same, &self.any]
+    }
+
+    /// What a network sees, in own colours and in exchanged ones.
+    pub(super) fn colours(&self) -> [&[f64]; 2] {
+        [&self.any, &self.exchanged]
     }
 }
 
@@ -144,6 +158,8 @@ impl<'a> Eye<'a> {
         let standard = |view: View| view.standard(&rows);
         let coordinates = template::coordinates(self.spectrum, Band::Visible, folds);
         let textures = texture::features(self.grain)?;
+        let shown = [Colours::Own, Colours::Exchanged];
+        let [any, exchanged] = self.by_network(self.grain, shown, observer)?;
         let seen = Seen {
             place: standard(template::view(
                 "template",
@@ -153,7 +169,8 @@ impl<'a> Eye<'a> {
                 seed,
             )?),
             texture: standard(texture::view(&textures, labels, folds, seed)?),
-            any: self.by_network(self.grain, observer)?,
+            any,
+            exchanged,
         };
         Ok(self.seen.get_or_init(|| seen))
     }
@@ -166,17 +183,22 @@ impl<'a> Eye<'a> {
         if let Some(large) = self.large.get() {
             return Ok(large);
         }
-        let large = Large {
-            contrast: self.by_network(self.contrast, observer)?,
-            bold: self.by_network(self.bold, observer)?,
-        };
+        let by_network = |grain| self.by_network(grain, [Colours::Own], observer);
+        let ([contrast], [bold]) = (by_network(self.contrast)?, by_network(self.bold)?);
+        let large = Large { contrast, bold };
         Ok(self.large.get_or_init(|| large))
     }
 
-    /// What a network finds of the labels of all rows in `grain`.
-    fn by_network(&self, grain: &Grain<'_>, observer: &dyn Observer) -> Result<Vec<f64>> {
+    /// What a network finds of the labels of all rows in `grain`, shown in each of the `colours`.
+    fn by_network<const N: usize>(
+        &self,
+        grain: &Grain<'_>,
+        colours: [Colours; N],
+        observer: &dyn Observer,
+    ) -> Result<[Vec<f64>; N]> {
         let rows: Vec<usize> = (0..self.labels.len()).collect();
-        let view = net::view(grain, self.labels, self.folds, self.seed, observer)?;
-        Ok(view.standard(&rows))
+        let (labels, folds, seed) = (self.labels, self.folds, self.seed);
+        let views = net::shown_in(grain, colours, labels, |_| true, folds, seed, observer)?;
+        Ok(views.map(|view| view.standard(&rows)))
     }
 }

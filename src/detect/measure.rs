@@ -3,6 +3,7 @@
 use half::f16;
 
 use super::coefficients::Coefficients;
+use super::colours::Colours;
 use super::folds::Folds;
 use super::grain::Grain;
 use super::lens::Band;
@@ -40,10 +41,12 @@ pub(super) struct Measured<'a> {
     pub(super) texture: View,
     pub(super) pixel: View,
     pub(super) net: View,
+    /// Of the same rows in exchanged colours: what honest pictures say as well.
+    pub(super) exchanged: View,
 }
 
 impl Measured<'_> {
-    /// All views, in the order of the tables.
+    /// All views that the tables show, in their order.
     pub(super) fn into_views(self) -> Vec<View> {
         vec![
             self.energy,
@@ -70,7 +73,9 @@ impl<'a> Measuring<'a> {
         } = *self;
         let labels = &data.labels()[..];
         let size = (data.height, data.width);
-        let net = net::view(grain, labels, folds, seed, observer)?;
+        let shown = [Colours::Own, Colours::Exchanged];
+        let every = |_| true;
+        let [net, exchanged] = net::shown_in(grain, shown, labels, every, folds, seed, observer)?;
 
         observer.stage("evidence", STEPS);
         let done = |step| {
@@ -117,6 +122,7 @@ impl<'a> Measuring<'a> {
             texture,
             pixel,
             net,
+            exchanged,
         })
     }
 }

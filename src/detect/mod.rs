@@ -6,6 +6,8 @@
 mod admitted;
 mod apart;
 mod coefficients;
+mod colours;
+mod compare;
 mod copies;
 mod cosine;
 mod crossfit;
@@ -35,6 +37,7 @@ mod stationary;
 mod striped;
 mod template;
 mod texture;
+mod throughout;
 mod whole;
 
 use crate::data::Dataset;
@@ -171,11 +174,17 @@ pub fn collect(
     observer.check()?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
-    let (look, large) = (|| eye.look(observer), || eye.large(observer));
-    let wholes = match admitted.whole() {
+    let (look, large) = (&|| eye.look(observer), || eye.large(observer));
+    let mut wholes = match admitted.whole() {
         Some(views) => whole::wholes(&views, labels, classes, &rest, look, large)?,
         None => Vec::new(),
     };
+    if linked.is_empty()
+        && wholes.is_empty()
+        && let Some(views) = admitted.throughout()
+    {
+        wholes.extend(throughout::carries(views, labels, classes, look)?);
+    }
     Ok(Evidence {
         views: measured.into_views(),
         linked,

@@ -14,6 +14,7 @@ use rand::RngExt;
 use rayon::prelude::*;
 
 use super::View;
+use super::colours::Colours;
 use super::folds::Folds;
 use super::grain::Grain;
 use super::matched::Matched;
@@ -77,15 +78,35 @@ pub(super) fn taught(
     seed: Seed,
     observer: &dyn Observer,
 ) -> Result<View> {
+    let shown = [Colours::Own];
+    let [view] = shown_in(grain, shown, labels, teaches, folds, seed, observer)?;
+    Ok(view)
+}
+
+/// As [`taught`], asked about the rows in each of the `colours`.
+pub(super) fn shown_in<const N: usize>(
+    grain: &Grain<'_>,
+    colours: [Colours; N],
+    labels: &[u32],
+    teaches: impl Fn(usize) -> bool,
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+) -> Result<[View; N]> {
     let classes = folds.classes;
-    let mut matched = Matched::new(labels.len(), classes, seed);
-    let note = |row: usize, logits: &[f32]| {
-        matched.note(row, labels[row], |label| margin(logits, label));
-    };
+    let mut matched = colours.map(|_| Matched::new(labels.len(), classes, seed));
     let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
     let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
-    cross_fitted(grain, &targets, classes, folds, seed, observer, note)?;
-    Ok(matched.into_view("net"))
+    let ask = |net: &Net, rows: &[usize]| {
+        for (colours, matched) in colours.into_iter().zip(&mut matched) {
+            net.tell(grain, rows, colours, observer, |row, logits| {
+                matched.note(row, labels[row], |label| margin(logits, label));
+            })?;
+        }
+        Ok(())
+    };
+    by_halves(grain, &targets, classes, folds, seed, observer, ask)?;
+    Ok(matched.map(|matched| matched.into_view("net")))
 }
 
 /// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far as
@@ -99,6 +120,20 @@ pub(super) fn cross_fitted(
     observer: &dyn Observer,
     mut visit: impl FnMut(usize, &[f32]),
 ) -> Result<()> {
+    let ask = |net: &Net, rows: &[usize]| net.tell(grain, rows, Colours::Own, observer, &mut visit);
+    by_halves(grain, targets, kinds, folds, seed, observer, ask)
+}
+
+/// Gives `ask` each half of the rows, and the network that learnt from the other one.
+fn by_halves(
+    grain: &Grain<'_>,
+    targets: &[Option<u32>],
+    kinds: usize,
+    folds: &Folds,
+    seed: Seed,
+    observer: &dyn Observer,
+    mut ask: impl FnMut(&Net, &[usize]) -> Result<()>,
+) -> Result<()> {
     let order = folds.order();
     let half =
         |parity: usize| -> Vec<usize> { order.iter().copied().skip(parity).step_by(2).collect() };
@@ -108,13 +143,7 @@ pub(super) fn cross_fitted(
             .filter_map(|row| Some((row, targets[row]?)))
             .collect();
         let net = train(grain, &taught, kinds, seed, observer)?;
-        for rows in half(parity).chunks(BATCH) {
-            observer.check()?;
-            let logits = net.forward(&batch(grain, rows, |_| [0, 0])?, Mode::Eval)?;
-            for (&row, logits) in rows.iter().zip(logits.to_vec2::<f32>()?) {
-                visit(row, &logits);
-            }
-        }
+        ask(&net, &half(parity))?;
     }
     Ok(())
 }
@@ -144,7 +173,8 @@ fn train(
             let rng = &mut seed.stream("net.shift", clock.step as u64);
             let mut draw = || rng.random_range(0..=reach);
             let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
-            let logits = net.forward(&batch(grain, &rows, |at| shifts[at])?, mode)?;
+            let roll = |at: usize, picture: &mut [f32]| rolled(picture, grain.size().1, shifts[at]);
+            let logits = net.forward(&batch(grain, &rows, roll)?, mode)?;
             Epoch::loss(mode, &logits, &labels, SMOOTHING)
         },
         observer,
@@ -152,11 +182,11 @@ fn train(
     Ok(net)
 }
 
-/// `[rows, height, width, 3]`, the picture in place `at` rolled down and to the right as `shift` says.
+/// `[rows, height, width, 3]`, the picture in each place as `change` leaves it.
 fn batch(
     grain: &Grain<'_>,
     rows: &[usize],
-    shift: impl Fn(usize) -> [usize; 2] + Sync,
+    change: impl Fn(usize, &mut [f32]) + Sync,
 ) -> Result<Tensor> {
     let (height, width) = grain.size();
     let dim = height * width * 3;
@@ -175,17 +205,22 @@ fn batch(
                 }
             }
             out.iter_mut().for_each(|v| *v = v.clamp(-CLIP, CLIP));
-            let [down, right] = shift(at);
-            out.rotate_right(down % height * width * 3);
-            for line in out.chunks_exact_mut(width * 3) {
-                line.rotate_right(right % width * 3);
-            }
+            change(at, out);
         });
     Ok(Tensor::from_vec(
         values,
         (rows.len(), height, width, 3),
         &Device::Cpu,
     )?)
+}
+
+/// Rolls a picture of this `width` down and to the right.
+fn rolled(picture: &mut [f32], width: usize, [down, right]: [usize; 2]) {
+    let line = width * 3;
+    picture.rotate_right(down * line % picture.len());
+    for line in picture.chunks_exact_mut(line) {
+        line.rotate_right(right * 3 % line.len());
+    }
 }
 
 /// Three convolutions that halve the sides, a mean over places, and a linear layer.
@@ -214,6 +249,25 @@ impl Net {
             h = unit.forward(&h, mode)?;
         }
         self.fc.forward(&global_average_pool(mode, &h)?, mode)
+    }
+
+    /// Tells `visit` the logits of each of the `rows`, shown in these `colours`.
+    fn tell(
+        &self,
+        grain: &Grain<'_>,
+        rows: &[usize],
+        colours: Colours,
+        observer: &dyn Observer,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        for rows in rows.chunks(BATCH) {
+            observer.check()?;
+            let shown = batch(grain, rows, |_, picture| colours.show(picture))?;
+            let logits = self.forward(&shown, Mode::Eval)?.to_vec2::<f32>()?;
+            let logits = rows.iter().zip(&logits);
+            logits.for_each(|(&row, logits)| visit(row, logits));
+        }
+        Ok(())
     }
 }
 

@@ -1,11 +1,11 @@
 //! Are rows that stand apart linked to the classes? Pictures of another camera stand apart as well; only where the noise
 //! says the class can a model learn the one from the other.
 
-mod compare;
 mod transfer;
 mod visible;
 
 use super::View;
+use super::compare::{mean_exceeds, outweighs};
 use super::eye::{BEYOND, Eye, Kind, times};
 use super::folds::Folds;
 use super::grain::Grain;
@@ -13,7 +13,6 @@ use super::net;
 use crate::observe::Observer;
 use crate::stats::{moments, tally};
 use crate::{Result, Seed};
-use compare::{mean_exceeds, outweighs};
 
 /// A larger share of a class is nearly all of it...
 const NEARLY_ALL: f64 = 0.8;

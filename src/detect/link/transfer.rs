@@ -1,11 +1,12 @@
 //! Is what rows teach of any help with others? Coarse perturbations, as of robust error-minimising noise, lie in the faint band and
 //! in the visible one, so neither tells the class better; but what they teach is true of nothing else.
 
+use super::super::colours::{self, Colours};
+use super::super::compare::{is_positive, mean_is_times};
 use super::super::grain::Grain;
 use super::super::group;
 use super::super::net;
 use super::Ties;
-use super::compare::{is_positive, mean_is_times};
 use crate::Result;
 use crate::observe::Observer;
 use crate::stats::moments;
@@ -14,6 +15,9 @@ use crate::stats::moments;
 /// rows. Of rows of CIFAR-10 under REM it was 0.35 to 0.49; of clean ones beside others that were noisy, blurred, enlarged, grey or
 /// of 16 levels 0.68 to 1.0, beside JPEG of quality 10 it was 0.46.
 const TRANSFERS: f64 = 0.5;
+/// It is no help either if it says less than this share about others, and less than this about the same rows in exchanged colours
+/// ([`super::super::colours`]).
+const BOUND: f64 = 2.0 / 3.0;
 /// Fewer rows than this teach a network too little to compare with: of 100 rows, it finds next to nothing in what is large.
 const LEAST_TO_COMPARE: usize = 400;
 
@@ -44,11 +48,11 @@ impl Ties<'_> {
             return Ok(false);
         }
         let level = self.grain.level(rows, others);
-        let (here, there) = self.lessons(&level, rows, others, observer)?;
-        if !mean_is_times(&here, &there, TRANSFERS.recip()) {
+        let faint = self.lessons(&level, rows, others, observer)?;
+        if !faint.are_no_help() {
             return Ok(false);
         }
-        let (here, there) = self.lessons(self.eye.steady, rows, others, observer)?;
+        let Lessons { here, there, .. } = self.lessons(self.eye.steady, rows, others, observer)?;
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
@@ -59,25 +63,49 @@ impl Ties<'_> {
         others.iter().copied().filter(knows).collect()
     }
 
-    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of those of the `others`.
+    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of the `others`.
     fn lessons(
         &self,
         grain: &Grain<'_>,
         rows: &[usize],
         others: &[usize],
         observer: &dyn Observer,
-    ) -> Result<(Vec<f64>, Vec<f64>)> {
+    ) -> Result<Lessons> {
         let mut teaches = vec![false; self.labels.len()];
         rows.iter().for_each(|&row| teaches[row] = true);
-        let view = net::taught(
+        let [own, exchanged] = net::shown_in(
             grain,
+            [Colours::Own, Colours::Exchanged],
             self.labels,
             |row| teaches[row],
             self.folds,
             self.seed,
             observer,
         )?;
-        Ok((view.standard(rows), view.standard(others)))
+        Ok(Lessons {
+            here: own.standard(rows),
+            there: own.standard(others),
+            exchanged: exchanged.standard(rows),
+        })
+    }
+}
+
+/// What rows teach, as evidence about labels, in deviations under wrong ones.
+struct Lessons {
+    /// About rows like them.
+    here: Vec<f64>,
+    /// About others.
+    there: Vec<f64>,
+    /// About rows like them in exchanged colours.
+    exchanged: Vec<f64>,
+}
+
+impl Lessons {
+    /// Whether they are no help with others.
+    fn are_no_help(&self) -> bool {
+        let is_beyond = |share: f64| mean_is_times(&self.here, &self.there, share.recip());
+        is_beyond(TRANSFERS)
+            || is_beyond(BOUND) && colours::are_bound(&self.here, &self.exchanged, BOUND)
     }
 }
 
@@ -109,6 +137,24 @@ mod tests {
             !found(Stripes::Blurred, mislead),
             "the rest has lost most of it"
         );
+    }
+
+    #[test]
+    fn what_helps_a_little_misleads_if_it_is_bound_to_its_colours() {
+        let told =
+            |mean: f64| -> Vec<f64> { (0..900).map(|i| mean + f64::from(i % 3) - 1.0).collect() };
+        let are_no_help = |there, exchanged| {
+            let lessons = Lessons {
+                here: told(1.7),
+                there: told(there),
+                exchanged: told(exchanged),
+            };
+            lessons.are_no_help()
+        };
+        assert!(are_no_help(0.6, 1.5), "hardly any help");
+        assert!(are_no_help(0.9, 0.9));
+        assert!(!are_no_help(0.9, 1.3), "in any colours");
+        assert!(!are_no_help(1.3, 0.9), "a help");
     }
 
     #[test]

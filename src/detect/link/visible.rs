@@ -1,10 +1,10 @@
 //! Classes that leave a group because people see why its rows stand apart.
 
 use super::super::View;
+use super::super::compare::mean_exceeds;
 use super::super::eye::{Kind, MUCH};
 use super::super::group::Group;
 use super::Ties;
-use super::compare::mean_exceeds;
 use crate::Result;
 use crate::observe::Observer;
 use crate::stats::moments;

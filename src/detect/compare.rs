@@ -46,7 +46,7 @@ pub(super) fn is_positive(values: &[f64]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::BEYOND;
+    use super::super::eye::BEYOND;
     use super::*;
 
     #[test]
