@@ -75,6 +75,8 @@ pub(super) struct Seen {
     place: Vec<f64>,
     texture: Vec<f64>,
     any: Vec<f64>,
+    /// As the network said it, under wrong labels as well.
+    net: View,
     exchanged: Vec<f64>,
 }
 
@@ -97,10 +99,16 @@ impl Seen {
     #[cfg(test)]
     pub(super) fn in_colours([any, exchanged]: [Vec<f64>; 2]) -> Self {
         let nothing = || vec![0.0; any.len()];
+        let net = View {
+            name: "net",
+            scores: any.clone(),
+            null: (0..any.len()).map(|i| (i % 3) as f64 - 1.0).collect(),
+        };
         Self {
             place: nothing(),
             texture: nothing(),
             any,
+            net,
             exchanged,
         }
     }
@@ -118,6 +126,11 @@ impl Seen {
     /// What a network sees, in own colours and in exchanged ones.
     pub(super) fn colours(&self) -> [&[f64]; 2] {
         [&self.any, &self.exchanged]
+    }
+
+    /// What a network sees, not yet in deviations.
+    pub(super) fn net(&self) -> &View {
+        &self.net
     }
 }
 
@@ -159,7 +172,7 @@ impl<'a> Eye<'a> {
         let coordinates = template::coordinates(self.spectrum, Band::Visible, folds);
         let textures = texture::features(self.grain)?;
         let shown = [Colours::Own, Colours::Exchanged];
-        let [any, exchanged] = self.by_network(self.grain, shown, observer)?;
+        let [net, exchanged] = self.by_network(self.grain, shown, observer)?;
         let seen = Seen {
             place: standard(template::view(
                 "template",
@@ -169,8 +182,9 @@ impl<'a> Eye<'a> {
                 seed,
             )?),
             texture: standard(texture::view(&textures, labels, folds, seed)?),
-            any,
-            exchanged,
+            any: net.standard(&rows),
+            net,
+            exchanged: exchanged.standard(&rows),
         };
         Ok(self.seen.get_or_init(|| seen))
     }
@@ -183,9 +197,15 @@ impl<'a> Eye<'a> {
         if let Some(large) = self.large.get() {
             return Ok(large);
         }
-        let by_network = |grain| self.by_network(grain, [Colours::Own], observer);
-        let ([contrast], [bold]) = (by_network(self.contrast)?, by_network(self.bold)?);
-        let large = Large { contrast, bold };
+        let rows: Vec<usize> = (0..self.labels.len()).collect();
+        let by_network = |grain| -> Result<Vec<f64>> {
+            let [view] = self.by_network(grain, [Colours::Own], observer)?;
+            Ok(view.standard(&rows))
+        };
+        let large = Large {
+            contrast: by_network(self.contrast)?,
+            bold: by_network(self.bold)?,
+        };
         Ok(self.large.get_or_init(|| large))
     }
 
@@ -195,10 +215,8 @@ impl<'a> Eye<'a> {
         grain: &Grain<'_>,
         colours: [Colours; N],
         observer: &dyn Observer,
-    ) -> Result<[Vec<f64>; N]> {
-        let rows: Vec<usize> = (0..self.labels.len()).collect();
+    ) -> Result<[View; N]> {
         let (labels, folds, seed) = (self.labels, self.folds, self.seed);
-        let views = net::shown_in(grain, colours, labels, |_| true, folds, seed, observer)?;
-        Ok(views.map(|view| view.standard(&rows)))
+        net::shown_in(grain, colours, labels, |_| true, folds, seed, observer)
     }
 }

@@ -74,6 +74,21 @@ impl View {
         self.null.len() / self.scores.len().max(1)
     }
 
+    /// What two labelled views say together, each in deviations under the same wrong labels.
+    fn with(&self, other: &Self) -> Self {
+        let scale = |view: &Self| crate::stats::moments(&view.null).1.max(1e-9).recip();
+        let scales = [scale(self), scale(other)];
+        let sum = |one: &[f64], other: &[f64]| {
+            let pairs = one.iter().zip(other);
+            pairs.map(|(a, b)| a * scales[0] + b * scales[1]).collect()
+        };
+        Self {
+            name: self.name,
+            scores: sum(&self.scores, &other.scores),
+            null: sum(&self.null, &other.null),
+        }
+    }
+
     /// Scores of some rows in deviations under the wrong labels of these rows, about their mean.
     fn standard(&self, rows: &[usize]) -> Vec<f64> {
         let wrong = self.wrong();
