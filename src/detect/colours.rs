@@ -21,6 +21,9 @@ pub(super) enum Colours {
 }
 
 impl Colours {
+    /// Those that tell whether something is bound to its colours.
+    pub(super) const BOTH: [Self; 2] = [Self::Own, Self::Exchanged];
+
     /// Shows a `picture` in opponent colours, `[height, width, 3]`.
     pub(super) fn show(self, picture: &mut [f32]) {
         if self == Self::Own {

@@ -171,8 +171,7 @@ impl<'a> Eye<'a> {
         let standard = |view: View| view.standard(&rows);
         let coordinates = template::coordinates(self.spectrum, Band::Visible, folds);
         let textures = texture::features(self.grain)?;
-        let shown = [Colours::Own, Colours::Exchanged];
-        let [net, exchanged] = self.by_network(self.grain, shown, observer)?;
+        let [net, exchanged] = self.by_network(self.grain, Colours::BOTH, observer)?;
         let seen = Seen {
             place: standard(template::view(
                 "template",

@@ -73,9 +73,8 @@ impl<'a> Measuring<'a> {
         } = *self;
         let labels = &data.labels()[..];
         let size = (data.height, data.width);
-        let shown = [Colours::Own, Colours::Exchanged];
-        let every = |_| true;
-        let [net, exchanged] = net::shown_in(grain, shown, labels, every, folds, seed, observer)?;
+        let (both, every) = (Colours::BOTH, |_| true);
+        let [net, exchanged] = net::shown_in(grain, both, labels, every, folds, seed, observer)?;
 
         observer.stage("evidence", STEPS);
         let done = |step| {

@@ -1,6 +1,7 @@
 //! Is what rows teach of any help with others? Coarse perturbations, as of robust error-minimising noise, lie in the faint band and
 //! in the visible one, so neither tells the class better; but what they teach is true of nothing else.
 
+use super::super::View;
 use super::super::colours::{self, Colours};
 use super::super::compare::{is_positive, mean_is_times};
 use super::super::grain::Grain;
@@ -48,11 +49,17 @@ impl Ties<'_> {
             return Ok(false);
         }
         let level = self.grain.level(rows, others);
-        let faint = self.lessons(&level, rows, others, observer)?;
+        let [own, exchanged] = self.lessons(&level, Colours::BOTH, rows, observer)?;
+        let faint = Lessons {
+            here: own.standard(rows),
+            there: own.standard(others),
+            exchanged: exchanged.standard(rows),
+        };
         if !faint.are_no_help() {
             return Ok(false);
         }
-        let Lessons { here, there, .. } = self.lessons(self.eye.steady, rows, others, observer)?;
+        let [large] = self.lessons(self.eye.steady, [Colours::Own], rows, observer)?;
+        let (here, there) = (large.standard(rows), large.standard(others));
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
@@ -63,30 +70,27 @@ impl Ties<'_> {
         others.iter().copied().filter(knows).collect()
     }
 
-    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of the `others`.
-    fn lessons(
+    /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of all other rows, shown in each of
+    /// the `colours`.
+    fn lessons<const N: usize>(
         &self,
         grain: &Grain<'_>,
+        colours: [Colours; N],
         rows: &[usize],
-        others: &[usize],
         observer: &dyn Observer,
-    ) -> Result<Lessons> {
+    ) -> Result<[View; N]> {
         let mut teaches = vec![false; self.labels.len()];
         rows.iter().for_each(|&row| teaches[row] = true);
-        let [own, exchanged] = net::shown_in(
+        let (labels, folds, seed) = (self.labels, self.folds, self.seed);
+        net::shown_in(
             grain,
-            [Colours::Own, Colours::Exchanged],
-            self.labels,
+            colours,
+            labels,
             |row| teaches[row],
-            self.folds,
-            self.seed,
+            folds,
+            seed,
             observer,
-        )?;
-        Ok(Lessons {
-            here: own.standard(rows),
-            there: own.standard(others),
-            exchanged: exchanged.standard(rows),
-        })
+        )
     }
 }
 
