@@ -6,7 +6,7 @@ mod visible;
 
 use super::View;
 use super::compare::{mean_exceeds, outweighs};
-use super::eye::{BEYOND, Eye, Kind, times};
+use super::eye::{BEYOND, Eye, Kind, MUCH, times};
 use super::folds::Folds;
 use super::grain::Grain;
 use super::net;
@@ -59,7 +59,7 @@ impl Ties<'_> {
         let Some(faint) = self.faint(rows, observer)? else {
             return Ok(false);
         };
-        Ok(self.is_taught(rows, &faint, observer)?
+        Ok(self.is_taught(rows, &faint, others, observer)?
             || self.mislead(rows, &faint, others, observer)?)
     }
 
@@ -84,8 +84,6 @@ impl Ties<'_> {
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does, counted
     /// from what it says of the `others` on the mean. Without others, what people see at once must be told [`MUCH`] times as well.
-    ///
-    /// [`MUCH`]: super::eye::MUCH
     pub(super) fn beyond(
         &self,
         view: &View,
@@ -127,15 +125,24 @@ impl Ties<'_> {
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
-    /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone.
-    fn is_taught(&self, rows: &[usize], faint: &[f64], observer: &dyn Observer) -> Result<bool> {
-        for what_is_seen in [self.eye.grain, self.eye.contrast] {
-            let seen = self.evidence(what_is_seen, rows, observer)?;
-            if !outweighs(faint, &seen, times(moments(&seen).0)) {
-                return Ok(false);
-            }
+    /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone. If it does not find them there
+    /// [`MUCH`] better, what is visible must be of the same things as in the `others` ([`Ties::show_other_things`]).
+    fn is_taught(
+        &self,
+        rows: &[usize],
+        faint: &[f64],
+        others: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let visible = self.evidence(self.eye.grain, rows, observer)?;
+        if !outweighs(faint, &visible, times(moments(&visible).0)) {
+            return Ok(false);
         }
-        Ok(true)
+        let large = self.evidence(self.eye.contrast, rows, observer)?;
+        if !outweighs(faint, &large, times(moments(&large).0)) {
+            return Ok(false);
+        }
+        Ok(outweighs(faint, &visible, MUCH) || !self.show_other_things(rows, others, observer)?)
     }
 
     /// What a network finds of the labels of `rows` in their faint part; `None` if they are too few to teach it.
@@ -181,7 +188,8 @@ mod tests {
         Everywhere,
         /// As [`Stripes::Everywhere`], but every other one is blurred.
         Blurred,
-        /// Every other one, of its class; in the rest it is the other class that is darker above.
+        /// Every other one, of its class; in the rest it is the other class that is darker above. One in five pictures is of the wrong
+        /// kind in this.
         OfAnotherSource,
         /// As [`Stripes::OfClass`], where no class is darker above.
         Alone,
@@ -228,7 +236,7 @@ mod tests {
         pixels.iter_mut().for_each(|v| *v *= 0.3);
         let is_plain = matches!(of, Stripes::Alone | Stripes::Dashes);
         for (i, picture) in pixels.chunks_exact_mut(DIM).enumerate() {
-            let swapped = of == Stripes::OfAnotherSource && i % 2 == 1;
+            let swapped = of == Stripes::OfAnotherSource && (i % 2 == 1) != (i / 4 % 5 == 0);
             if !is_plain && (labels[i] == 1) != swapped {
                 for (k, v) in picture.iter_mut().enumerate() {
                     let middle = (k / 3 / SIZE.1) as f32 + 0.5;
@@ -318,13 +326,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_large_teaches_nothing_about_perturbations() {
-        let taught = |ties: &Ties<'_>, rows: &[usize], _: &[usize]| {
+    fn what_is_large_or_of_another_source_teaches_nothing_about_perturbations() {
+        let taught = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
             let faint = ties.faint(rows, &Silent)?.unwrap();
-            ties.is_taught(rows, &faint, &Silent)
+            ties.is_taught(rows, &faint, others, &Silent)
         };
         assert!(found(Stripes::Alone, taught));
         assert!(!found(Stripes::Dashes, taught));
+        assert!(!found(Stripes::OfAnotherSource, taught));
     }
 
     /// A view with these scores, which are standard already.

@@ -63,6 +63,24 @@ impl Ties<'_> {
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
+    /// Whether what is visible in `rows` teaches less than [`TRANSFERS`] as much about the `others` as about rows like these: crops of
+    /// some photographs say little about crops of others, in what is faint or in anything else. Rows under a perturbation still show
+    /// what their class shows.
+    pub(super) fn show_other_things(
+        &self,
+        rows: &[usize],
+        others: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<bool> {
+        let others = self.of_their_classes(rows, others);
+        if rows.len().min(others.len()) < LEAST_TO_COMPARE {
+            return Ok(false);
+        }
+        let [visible] = self.lessons(self.eye.grain, [Colours::Own], rows, observer)?;
+        let (here, there) = (visible.standard(rows), visible.standard(&others));
+        Ok(mean_is_times(&here, &there, TRANSFERS.recip()))
+    }
+
     /// Those of the `others` whose classes `rows` teach: of another class they say nothing.
     fn of_their_classes(&self, rows: &[usize], others: &[usize]) -> Vec<usize> {
         let taught = self.by_class(rows.iter().copied());
@@ -141,6 +159,16 @@ mod tests {
             !found(Stripes::Blurred, mislead),
             "the rest has lost most of it"
         );
+    }
+
+    #[test]
+    fn rows_of_another_source_show_other_things() {
+        let show = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
+            ties.show_other_things(rows, others, &Silent)
+        };
+        assert!(found(Stripes::OfAnotherSource, show));
+        assert!(!found(Stripes::OfClass, show), "the same things");
+        assert!(!found(Stripes::Alone, show), "nothing");
     }
 
     #[test]
