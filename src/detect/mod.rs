@@ -24,6 +24,7 @@ mod link;
 mod loudness;
 mod matched;
 mod measure;
+mod missed;
 mod net;
 mod part;
 mod pixel;
