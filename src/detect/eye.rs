@@ -10,8 +10,9 @@ use super::colours::Colours;
 use super::folds::Folds;
 use super::grain::Grain;
 use super::lens::Band;
+use super::net::Learner;
 use super::spectrum::Spectrum;
-use super::{net, template, texture};
+use super::{template, texture};
 use crate::observe::Observer;
 use crate::{Result, Seed};
 
@@ -215,7 +216,12 @@ impl<'a> Eye<'a> {
         colours: [Colours; N],
         observer: &dyn Observer,
     ) -> Result<[View; N]> {
-        let (labels, folds, seed) = (self.labels, self.folds, self.seed);
-        net::shown_in(grain, colours, labels, |_| true, folds, seed, observer)
+        let learner = Learner {
+            grain,
+            folds: self.folds,
+            seed: self.seed,
+            observer,
+        };
+        learner.shown_in(colours, self.labels, |_| true)
     }
 }

@@ -8,8 +8,9 @@ use super::folds::Folds;
 use super::grain::Grain;
 use super::lens::Band;
 use super::linalg::Rows;
+use super::net::Learner;
 use super::spectrum::Spectrum;
-use super::{View, loudness, net, pixel, template, texture};
+use super::{View, loudness, pixel, template, texture};
 use crate::data::Dataset;
 use crate::observe::Observer;
 use crate::{Result, Seed};
@@ -73,8 +74,13 @@ impl<'a> Measuring<'a> {
         } = *self;
         let labels = &data.labels()[..];
         let size = (data.height, data.width);
-        let (both, every) = (Colours::BOTH, |_| true);
-        let [net, exchanged] = net::shown_in(grain, both, labels, every, folds, seed, observer)?;
+        let learner = Learner {
+            grain,
+            folds,
+            seed,
+            observer,
+        };
+        let [net, exchanged] = learner.shown_in(Colours::BOTH, labels, |_| true)?;
 
         observer.stage("evidence", STEPS);
         let done = |step| {

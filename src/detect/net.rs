@@ -58,128 +58,134 @@ const SCHEDULE: OneCycle = OneCycle {
     anneal: Anneal::Cosine,
 };
 
-/// Evidence that a network finds each row's class in its grain.
-pub(super) fn view(
-    grain: &Grain<'_>,
-    labels: &[u32],
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-) -> Result<View> {
-    taught(grain, labels, |_| true, folds, seed, observer)
+/// Trains networks on each half of the rows, and asks them about the other one.
+#[derive(Clone, Copy)]
+pub(super) struct Learner<'a> {
+    /// What the networks see of the rows.
+    pub(super) grain: &'a Grain<'a>,
+    /// Which rows there are, and of how many classes.
+    pub(super) folds: &'a Folds,
+    pub(super) seed: Seed,
+    pub(super) observer: &'a dyn Observer,
 }
 
-/// As [`view`], from networks that learnt the classes of the rows that `teaches` names alone.
-pub(super) fn taught(
-    grain: &Grain<'_>,
-    labels: &[u32],
-    teaches: impl Fn(usize) -> bool,
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-) -> Result<View> {
-    let shown = [Colours::Own];
-    let [view] = shown_in(grain, shown, labels, teaches, folds, seed, observer)?;
-    Ok(view)
-}
+impl Learner<'_> {
+    /// Evidence that a network finds each row's class in its grain.
+    pub(super) fn view(&self, labels: &[u32]) -> Result<View> {
+        self.taught(labels, |_| true)
+    }
 
-/// As [`taught`], asked about the rows in each of the `colours`.
-pub(super) fn shown_in<const N: usize>(
-    grain: &Grain<'_>,
-    colours: [Colours; N],
-    labels: &[u32],
-    teaches: impl Fn(usize) -> bool,
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-) -> Result<[View; N]> {
-    let classes = folds.classes;
-    let mut matched = colours.map(|_| Matched::new(labels.len(), classes, seed));
-    let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
-    let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
-    let ask = |net: &Net, rows: &[usize]| {
-        for (colours, matched) in colours.into_iter().zip(&mut matched) {
-            net.tell(grain, rows, colours, observer, |row, logits| {
-                matched.note(row, labels[row], |label| margin(logits, label));
-            })?;
+    /// As [`Learner::view`], from networks that learnt the classes of the rows that `teaches` names alone.
+    pub(super) fn taught(&self, labels: &[u32], teaches: impl Fn(usize) -> bool) -> Result<View> {
+        let [view] = self.shown_in([Colours::Own], labels, teaches)?;
+        Ok(view)
+    }
+
+    /// As [`Learner::taught`], asked about the rows in each of the `colours`.
+    pub(super) fn shown_in<const N: usize>(
+        &self,
+        colours: [Colours; N],
+        labels: &[u32],
+        teaches: impl Fn(usize) -> bool,
+    ) -> Result<[View; N]> {
+        let classes = self.folds.classes;
+        let mut matched = colours.map(|_| Matched::new(labels.len(), classes, self.seed));
+        let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
+        let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
+        self.by_halves(&targets, classes, |net, rows| {
+            for (colours, matched) in colours.into_iter().zip(&mut matched) {
+                self.ask(net, rows, colours, |row, logits| {
+                    matched.note(row, labels[row], |label| margin(logits, label));
+                })?;
+            }
+            Ok(())
+        })?;
+        Ok(matched.map(|matched| matched.into_view("net")))
+    }
+
+    /// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far
+    /// as `targets` says of which they are.
+    pub(super) fn cross_fitted(
+        &self,
+        targets: &[Option<u32>],
+        kinds: usize,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        self.by_halves(targets, kinds, |net, rows| {
+            self.ask(net, rows, Colours::Own, &mut visit)
+        })
+    }
+
+    /// Gives `use_net` each half of the rows, and the network that learnt from the other one.
+    fn by_halves(
+        &self,
+        targets: &[Option<u32>],
+        kinds: usize,
+        mut use_net: impl FnMut(&Net, &[usize]) -> Result<()>,
+    ) -> Result<()> {
+        let order = self.folds.order();
+        let half = |parity: usize| -> Vec<usize> {
+            order.iter().copied().skip(parity).step_by(2).collect()
+        };
+        for parity in [0, 1] {
+            let taught = half(1 - parity).into_iter();
+            let taught: Vec<(usize, u32)> = taught
+                .filter_map(|row| Some((row, targets[row]?)))
+                .collect();
+            use_net(&self.train(&taught, kinds)?, &half(parity))?;
         }
         Ok(())
-    };
-    by_halves(grain, &targets, classes, folds, seed, observer, ask)?;
-    Ok(matched.map(|matched| matched.into_view("net")))
-}
-
-/// Tells `visit` the logits of each row, from a network that learnt which of the `kinds` rows are of on the other half, as far as
-/// `targets` says of which they are.
-pub(super) fn cross_fitted(
-    grain: &Grain<'_>,
-    targets: &[Option<u32>],
-    kinds: usize,
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-    mut visit: impl FnMut(usize, &[f32]),
-) -> Result<()> {
-    let ask = |net: &Net, rows: &[usize]| net.tell(grain, rows, Colours::Own, observer, &mut visit);
-    by_halves(grain, targets, kinds, folds, seed, observer, ask)
-}
-
-/// Gives `ask` each half of the rows, and the network that learnt from the other one.
-fn by_halves(
-    grain: &Grain<'_>,
-    targets: &[Option<u32>],
-    kinds: usize,
-    folds: &Folds,
-    seed: Seed,
-    observer: &dyn Observer,
-    mut ask: impl FnMut(&Net, &[usize]) -> Result<()>,
-) -> Result<()> {
-    let order = folds.order();
-    let half =
-        |parity: usize| -> Vec<usize> { order.iter().copied().skip(parity).step_by(2).collect() };
-    for parity in [0, 1] {
-        let taught = half(1 - parity).into_iter();
-        let taught: Vec<(usize, u32)> = taught
-            .filter_map(|row| Some((row, targets[row]?)))
-            .collect();
-        let net = train(grain, &taught, kinds, seed, observer)?;
-        ask(&net, &half(parity))?;
     }
-    Ok(())
-}
 
-fn train(
-    grain: &Grain<'_>,
-    rows: &[(usize, u32)],
-    classes: usize,
-    seed: Seed,
-    observer: &dyn Observer,
-) -> Result<Net> {
-    let net = Net::new(classes, seed.derive("net.init", 0))?;
-    let reach = if rows.len() < FEW { 2 * SHIFT } else { 0 };
-    let epochs = Epochs {
-        name: "shortcut network",
-        rows: rows.len(),
-        batch: BATCH.min(rows.len() / 4).max(2),
-        epochs: (STEPS * BATCH / rows.len().max(1)).clamp(2, MOST_EPOCHS),
-        precision: Precision::F32,
-        shuffle: (seed, "net.shuffle"),
-    };
-    epochs.run(
-        &mut Adam::new(&net.params, CLIP_NORM).weight_decay(DECAY),
-        |clock| SCHEDULE.rate(RATE, clock.step, clock.steps),
-        |clock, chosen, mode| {
-            let (rows, labels): (Vec<usize>, Vec<u32>) = chosen.iter().map(|&at| rows[at]).unzip();
-            let rng = &mut seed.stream("net.shift", clock.step as u64);
-            let mut draw = || rng.random_range(0..=reach);
-            let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
-            let roll = |at: usize, picture: &mut [f32]| rolled(picture, grain.size().1, shifts[at]);
-            let logits = net.forward(&batch(grain, &rows, roll)?, mode)?;
-            Epoch::loss(mode, &logits, &labels, SMOOTHING)
-        },
-        observer,
-    )?;
-    Ok(net)
+    /// A network that learnt of which of so many `kinds` these `rows` are.
+    fn train(&self, rows: &[(usize, u32)], kinds: usize) -> Result<Net> {
+        let Self { grain, seed, .. } = *self;
+        let net = Net::new(kinds, seed.derive("net.init", 0))?;
+        let reach = if rows.len() < FEW { 2 * SHIFT } else { 0 };
+        let epochs = Epochs {
+            name: "shortcut network",
+            rows: rows.len(),
+            batch: BATCH.min(rows.len() / 4).max(2),
+            epochs: (STEPS * BATCH / rows.len().max(1)).clamp(2, MOST_EPOCHS),
+            precision: Precision::F32,
+            shuffle: (seed, "net.shuffle"),
+        };
+        epochs.run(
+            &mut Adam::new(&net.params, CLIP_NORM).weight_decay(DECAY),
+            |clock| SCHEDULE.rate(RATE, clock.step, clock.steps),
+            |clock, chosen, mode| {
+                let (rows, labels): (Vec<usize>, Vec<u32>) =
+                    chosen.iter().map(|&at| rows[at]).unzip();
+                let rng = &mut seed.stream("net.shift", clock.step as u64);
+                let mut draw = || rng.random_range(0..=reach);
+                let shifts: Vec<[usize; 2]> = rows.iter().map(|_| [draw(), draw()]).collect();
+                let roll =
+                    |at: usize, picture: &mut [f32]| rolled(picture, grain.size().1, shifts[at]);
+                let logits = net.forward(&batch(grain, &rows, roll)?, mode)?;
+                Epoch::loss(mode, &logits, &labels, SMOOTHING)
+            },
+            self.observer,
+        )?;
+        Ok(net)
+    }
+
+    /// Tells `visit` the logits that `net` gives each of the `rows`, shown in these `colours`.
+    fn ask(
+        &self,
+        net: &Net,
+        rows: &[usize],
+        colours: Colours,
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        for rows in rows.chunks(BATCH) {
+            self.observer.check()?;
+            let shown = batch(self.grain, rows, |_, picture| colours.show(picture))?;
+            let logits = net.forward(&shown, Mode::Eval)?.to_vec2::<f32>()?;
+            let logits = rows.iter().zip(&logits);
+            logits.for_each(|(&row, logits)| visit(row, logits));
+        }
+        Ok(())
+    }
 }
 
 /// `[rows, height, width, 3]`, the picture in each place as `change` leaves it.
@@ -250,25 +256,6 @@ impl Net {
         }
         self.fc.forward(&global_average_pool(mode, &h)?, mode)
     }
-
-    /// Tells `visit` the logits of each of the `rows`, shown in these `colours`.
-    fn tell(
-        &self,
-        grain: &Grain<'_>,
-        rows: &[usize],
-        colours: Colours,
-        observer: &dyn Observer,
-        mut visit: impl FnMut(usize, &[f32]),
-    ) -> Result<()> {
-        for rows in rows.chunks(BATCH) {
-            observer.check()?;
-            let shown = batch(grain, rows, |_, picture| colours.show(picture))?;
-            let logits = self.forward(&shown, Mode::Eval)?.to_vec2::<f32>()?;
-            let logits = rows.iter().zip(&logits);
-            logits.for_each(|(&row, logits)| visit(row, logits));
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -294,8 +281,13 @@ mod tests {
         let coefficients = Coefficients::of(ROWS, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
         let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = taught(&grain, &labels, teaches, &folds, Seed(0), &Silent);
-        view.unwrap().scores
+        let learner = Learner {
+            grain: &grain,
+            folds: &folds,
+            seed: Seed(0),
+            observer: &Silent,
+        };
+        learner.taught(&labels, teaches).unwrap().scores
     }
 
     fn share_found<'a>(scores: impl Iterator<Item = &'a f64>) -> f64 {

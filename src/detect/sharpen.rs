@@ -15,7 +15,7 @@ use super::grain::Grain;
 use super::group::Group;
 use super::linalg::Rows;
 use super::missed::Missed;
-use super::net::{LEAST, cross_fitted, taught};
+use super::net::{LEAST, Learner};
 use super::self_training;
 use super::split::Split;
 use crate::mixture::Anchor;
@@ -160,22 +160,31 @@ impl Sharpener<'_> {
     ) -> Result<Vec<f64>> {
         let mut answers = vec![0.0; kinds.len()];
         let note = |row: usize, logits: &[f32]| answers[row] = margin(logits, 1);
-        let seed = self.seed.derive("sharpen", round);
-        cross_fitted(self.grain, kinds, 2, self.folds, seed, observer, note)?;
+        self.learner("sharpen", round, observer)
+            .cross_fitted(kinds, 2, note)?;
         Ok(answers)
     }
 
     /// What a network that learnt the classes of the carrying ones among other rows, by their `kinds`, says of each row's class.
     fn class(&self, kinds: &[Option<u32>], round: u64, observer: &dyn Observer) -> Result<View> {
         let teaches = |row: usize| kinds[row] == Some(1);
-        let seed = self.seed.derive("sharpen.class", round);
-        let Self {
-            grain,
-            labels,
-            folds,
-            ..
-        } = *self;
-        taught(grain, labels, teaches, folds, seed, observer)
+        let learner = self.learner("sharpen.class", round, observer);
+        learner.taught(self.labels, teaches)
+    }
+
+    /// A learner with its own seed for this `purpose` and `round`.
+    fn learner<'b>(
+        &'b self,
+        purpose: &'static str,
+        round: u64,
+        observer: &'b dyn Observer,
+    ) -> Learner<'b> {
+        Learner {
+            grain: self.grain,
+            folds: self.folds,
+            seed: self.seed.derive(purpose, round),
+            observer,
+        }
     }
 }
 

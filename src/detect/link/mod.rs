@@ -9,7 +9,7 @@ use super::compare::{mean_exceeds, outweighs};
 use super::eye::{BEYOND, Eye, Kind, MUCH, times};
 use super::folds::Folds;
 use super::grain::Grain;
-use super::net;
+use super::net::{self, Learner};
 use crate::observe::Observer;
 use crate::stats::{moments, tally};
 use crate::{Result, Seed};
@@ -161,8 +161,13 @@ impl Ties<'_> {
         observer: &dyn Observer,
     ) -> Result<Vec<f64>> {
         let folds = self.folds.within(rows);
-        let view = net::view(grain, self.labels, &folds, self.seed, observer)?;
-        Ok(view.standard(rows))
+        let learner = Learner {
+            grain,
+            folds: &folds,
+            seed: self.seed,
+            observer,
+        };
+        Ok(learner.view(self.labels)?.standard(rows))
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::colours::{self, Colours};
 use super::super::compare::{is_positive, mean_is_times};
 use super::super::grain::Grain;
 use super::super::group;
-use super::super::net;
+use super::super::net::Learner;
 use super::Ties;
 use crate::Result;
 use crate::observe::Observer;
@@ -99,16 +99,13 @@ impl Ties<'_> {
     ) -> Result<[View; N]> {
         let mut teaches = vec![false; self.labels.len()];
         rows.iter().for_each(|&row| teaches[row] = true);
-        let (labels, folds, seed) = (self.labels, self.folds, self.seed);
-        net::shown_in(
+        let learner = Learner {
             grain,
-            colours,
-            labels,
-            |row| teaches[row],
-            folds,
-            seed,
+            folds: self.folds,
+            seed: self.seed,
             observer,
-        )
+        };
+        learner.shown_in(colours, self.labels, |row| teaches[row])
     }
 }
 
