@@ -1,6 +1,6 @@
 //! Classes that a group may have missed: one view may find a pattern in all classes but one, whose pattern is like another's.
 
-use super::group::Group;
+use super::group::{self, Group};
 use crate::stats::tally;
 
 /// A class of which a group has less than this share of what it has of most classes is missed, or carries nothing.
@@ -10,40 +10,40 @@ const NEXT_TO_NONE: f64 = 0.05;
 pub(super) struct Missed(Vec<bool>);
 
 impl Missed {
-    /// Those of `group`; `None` if there are none, or if it has next to nothing of half of the classes: then it is of the others.
+    /// Those of `group`; `None` if there are none, or if it has next to nothing of half of the classes: then it is of the others. A
+    /// class of which it would have only a few rows anyway, it may lack by chance.
     pub(super) fn of(group: &Group, labels: &[u32], classes: usize) -> Option<Self> {
         let inside = group.sides().0;
         let inside = tally(inside.into_iter().map(|row| labels[row]), classes);
         let all = tally(labels.iter().copied(), classes);
-        let shares = inside.iter().zip(&all);
-        let shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n.max(1) as f64).collect();
-        let mut sorted = shares.clone();
-        sorted.sort_by(f64::total_cmp);
-        let usual = sorted[classes.saturating_sub(1) / 2];
-        let missed = |label: &u32| shares[*label as usize] < NEXT_TO_NONE * usual;
-        let rows: Vec<bool> = labels.iter().map(missed).collect();
+        let pairs = || inside.iter().zip(&all);
+        let shares = pairs().filter(|(_, all)| **all > 0);
+        let mut shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n as f64).collect();
+        shares.sort_by(f64::total_cmp);
+        let usual = shares[shares.len().saturating_sub(1) / 2];
+        let is_missed = |(&inside, &all): (&usize, &usize)| {
+            let expected = usual * all as f64;
+            expected >= group::LEAST as f64 && (inside as f64) < NEXT_TO_NONE * expected
+        };
+        let is_missed: Vec<bool> = pairs().map(is_missed).collect();
+        let rows: Vec<bool> = labels.iter().map(|&of| is_missed[of as usize]).collect();
         rows.contains(&true).then_some(Self(rows))
+    }
+
+    fn rows(&self) -> impl Iterator<Item = usize> {
+        (0..self.0.len()).filter(|&row| self.0[row])
     }
 
     /// Makes these rows teach nothing about the sides.
     pub(super) fn hide(&self, kinds: &mut [Option<u32>]) {
-        let kinds = kinds.iter_mut().zip(&self.0);
-        kinds
-            .filter(|(_, missed)| **missed)
-            .for_each(|(kind, _)| *kind = None);
+        self.rows().for_each(|row| kinds[row] = None);
     }
 
     /// The `group` with those of these rows whose `answers`, of a network that the other classes taught, are above zero.
     pub(super) fn added_to(&self, group: &Group, answers: &[f64]) -> Group {
         let mut members = group.members.clone();
-        for ((member, &answer), _) in members
-            .iter_mut()
-            .zip(answers)
-            .zip(&self.0)
-            .filter(|(_, missed)| **missed)
-        {
-            *member = f64::from(u8::from(answer > 0.0));
-        }
+        self.rows()
+            .for_each(|row| members[row] = f64::from(u8::from(answers[row] > 0.0)));
         Group::new(group.scores.clone(), members)
     }
 }
@@ -53,25 +53,24 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const ROWS: usize = 400;
-
-    /// Classes of four of which a group of every other row has next to nothing.
-    fn missed(has: [bool; 4]) -> Option<Vec<bool>> {
-        let labels: Vec<u32> = (0..ROWS as u32).map(|row| row / 2 % 4).collect();
-        let member = |row: usize| row.is_multiple_of(2) && (has[labels[row] as usize] || row < 8);
-        let members = (0..ROWS).map(|row| f64::from(u8::from(member(row))));
-        let group = Group::new(vec![0.0; ROWS], members.collect());
-        let missed = Missed::of(&group, &labels, 4)?;
-        Some((0..4).map(|class| missed.0[2 * class]).collect())
+    /// Classes of five, the last of which is empty, of which a group of one row in so many `of` 400 has next to nothing.
+    fn missed(has: [bool; 4], of: usize) -> Option<Vec<bool>> {
+        let labels: Vec<u32> = (0..400).map(|row| row / 20 % 4).collect();
+        let member = |row: usize| row.is_multiple_of(of) && has[labels[row] as usize];
+        let members = (0..labels.len()).map(|row| f64::from(u8::from(member(row))));
+        let group = Group::new(vec![0.0; labels.len()], members.collect());
+        let missed = Missed::of(&group, &labels, 5)?;
+        Some((0..4).map(|class| missed.0[20 * class]).collect())
     }
 
     #[test]
     fn one_class_of_four_may_be_missed() {
-        let found = missed([true, true, false, true]).unwrap();
-        assert_eq!(found, [false, false, true, false]);
-        assert_eq!(missed([true; 4]), None);
-        assert_eq!(missed([false, true, false, false]), None, "of one class");
-        assert_eq!(missed([false, true, false, true]), None, "of half of them");
+        let but_one = [true, true, false, true];
+        assert_eq!(missed(but_one, 2).unwrap(), [false, false, true, false]);
+        assert_eq!(missed([true; 4], 2), None);
+        assert_eq!(missed([false, true, false, false], 2), None, "of one class");
+        assert_eq!(missed([false, true, false, true], 2), None, "of half");
+        assert_eq!(missed(but_one, 20), None, "by chance");
     }
 
     #[test]

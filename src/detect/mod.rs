@@ -246,6 +246,20 @@ mod tests {
     }
 
     #[test]
+    fn views_count_alike_together_in_whatever_unit_they_are() {
+        let view = |unit: f64| View {
+            name: "view",
+            scores: [4.0, -1.0].map(|score| unit * score).into(),
+            null: [1.0, -1.0, 1.0, -1.0].map(|score| unit * score).into(),
+        };
+        let [fine, coarse] = [8.0, 0.5].map(view);
+        let both = fine.with(&coarse);
+        assert_eq!(both, fine.with(&fine));
+        assert_eq!(both.scores[0], -4.0 * both.scores[1]);
+        assert_eq!(both.scores[0], 4.0 * both.null[0]);
+    }
+
+    #[test]
     fn what_is_left_out_is_in_the_tables_and_nothing_is_found_by_it() {
         let all = evidence(None);
         assert!(!all.linked.is_empty());
