@@ -1,4 +1,4 @@
-//! Classes that a group may have missed: one view may find a pattern in all classes but one, whose pattern is like another's.
+//! Classes that a group may have missed: one view may find a pattern in all classes but one.
 
 use super::group::{self, Group};
 use crate::stats::tally;
