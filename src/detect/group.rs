@@ -12,6 +12,13 @@ const WHOLE: f64 = 0.97;
 /// Share of a group's rows that makes it one of a class.
 const ONE_CLASS: f64 = 0.9;
 
+/// How many of the `rows` are of each class, and how many of all rows.
+pub(super) fn by_class(rows: &[usize], labels: &[u32], classes: usize) -> Vec<(usize, usize)> {
+    let inside = tally(rows.iter().map(|&row| labels[row]), classes);
+    let all = tally(labels.iter().copied(), classes);
+    inside.into_iter().zip(all).collect()
+}
+
 /// Rows that stand apart from the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {

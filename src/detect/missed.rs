@@ -1,7 +1,6 @@
 //! Classes that a group may have missed: one view may find a pattern in all classes but one.
 
 use super::group::{self, Group};
-use crate::stats::tally;
 
 /// A class of which a group has less than this share of what it has of most classes is missed, or carries nothing.
 const NEXT_TO_NONE: f64 = 0.05;
@@ -13,19 +12,16 @@ impl Missed {
     /// Those of `group`; `None` if there are none, or if it has next to nothing of half of the classes: then it is of the others. A
     /// class of which it would have only a few rows anyway, it may lack by chance.
     pub(super) fn of(group: &Group, labels: &[u32], classes: usize) -> Option<Self> {
-        let inside = group.sides().0;
-        let inside = tally(inside.into_iter().map(|row| labels[row]), classes);
-        let all = tally(labels.iter().copied(), classes);
-        let pairs = || inside.iter().zip(&all);
-        let shares = pairs().filter(|(_, all)| **all > 0);
-        let mut shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n as f64).collect();
+        let by_class = group::by_class(&group.sides().0, labels, classes);
+        let shares = by_class.iter().filter(|(_, all)| *all > 0);
+        let mut shares: Vec<f64> = shares.map(|&(k, n)| k as f64 / n as f64).collect();
         shares.sort_by(f64::total_cmp);
         let usual = shares[shares.len().saturating_sub(1) / 2];
-        let is_missed = |(&inside, &all): (&usize, &usize)| {
+        let is_missed = |&(inside, all): &(usize, usize)| {
             let expected = usual * all as f64;
             expected >= group::LEAST as f64 && (inside as f64) < NEXT_TO_NONE * expected
         };
-        let is_missed: Vec<bool> = pairs().map(is_missed).collect();
+        let is_missed: Vec<bool> = by_class.iter().map(is_missed).collect();
         let rows: Vec<bool> = labels.iter().map(|&of| is_missed[of as usize]).collect();
         rows.contains(&true).then_some(Self(rows))
     }

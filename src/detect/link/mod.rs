@@ -9,9 +9,10 @@ use super::compare::{mean_exceeds, outweighs};
 use super::eye::{BEYOND, Eye, Kind, MUCH, times};
 use super::folds::Folds;
 use super::grain::Grain;
+use super::group;
 use super::net::{self, Learner};
 use crate::observe::Observer;
-use crate::stats::{moments, tally};
+use crate::stats::moments;
 use crate::{Result, Seed};
 
 /// A larger share of a class is nearly all of it...
@@ -66,20 +67,14 @@ impl Ties<'_> {
     /// Whether `rows` are nearly all of some classes and next to none of the others, so that they may stand apart by what honest
     /// pictures of those classes show, such as the grain of their film. Whether classes carry as a whole is asked elsewhere.
     pub(super) fn are_whole_classes(&self, rows: &[usize]) -> bool {
-        let inside = self.by_class(rows.iter().copied());
-        let all = self.by_class(0..self.labels.len());
-        let shares = inside.iter().zip(&all).filter(|(_, all)| **all > 0);
-        let shares: Vec<f64> = shares.map(|(&k, &n)| k as f64 / n as f64).collect();
+        let by_class = group::by_class(rows, self.labels, self.folds.classes);
+        let shares = by_class.into_iter().filter(|(_, all)| *all > 0);
+        let shares: Vec<f64> = shares.map(|(k, n)| k as f64 / n as f64).collect();
         let is_whole = |share: &f64| *share > NEARLY_ALL;
         let is_out = |share: &f64| *share < NEXT_TO_NONE;
         shares.iter().any(is_whole)
             && shares.iter().any(is_out)
             && shares.iter().all(|share| is_whole(share) || is_out(share))
-    }
-
-    /// How many of the `rows` are of each class.
-    fn by_class(&self, rows: impl Iterator<Item = usize>) -> Vec<usize> {
-        tally(rows.map(|row| self.labels[row]), self.folds.classes)
     }
 
     /// Whether `view`, which looks for this `kind` of thing, says more about the labels of `rows` than what people see does, counted
@@ -134,12 +129,9 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
+        let explains = |seen: &[f64]| !outweighs(faint, seen, times(moments(seen).0));
         let visible = self.evidence(self.eye.grain, rows, observer)?;
-        if !outweighs(faint, &visible, times(moments(&visible).0)) {
-            return Ok(false);
-        }
-        let large = self.evidence(self.eye.contrast, rows, observer)?;
-        if !outweighs(faint, &large, times(moments(&large).0)) {
+        if explains(&visible) || explains(&self.evidence(self.eye.contrast, rows, observer)?) {
             return Ok(false);
         }
         Ok(outweighs(faint, &visible, MUCH) || !self.show_other_things(rows, others, observer)?)

@@ -34,11 +34,10 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let others = &self.of_their_classes(rows, others)[..];
-        let count = rows.len().min(others.len());
-        if count < LEAST_TO_COMPARE {
+        let Some(others) = &self.to_compare(rows, others) else {
             return Ok(false);
-        }
+        };
+        let count = rows.len().min(others.len());
         let as_many = |of: &[usize]| self.evidence(self.grain, &spread(of, count), observer);
         let usual = as_many(others)?;
         let own = match count < rows.len() {
@@ -58,8 +57,7 @@ impl Ties<'_> {
         if !faint.are_no_help() {
             return Ok(false);
         }
-        let [large] = self.lessons(self.eye.steady, [Colours::Own], rows, observer)?;
-        let (here, there) = (large.standard(rows), large.standard(others));
+        let [here, there] = self.here_and_there(self.eye.steady, rows, others, observer)?;
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
@@ -72,20 +70,36 @@ impl Ties<'_> {
         others: &[usize],
         observer: &dyn Observer,
     ) -> Result<bool> {
-        let others = self.of_their_classes(rows, others);
-        if rows.len().min(others.len()) < LEAST_TO_COMPARE {
+        let Some(others) = &self.to_compare(rows, others) else {
             return Ok(false);
-        }
-        let [visible] = self.lessons(self.eye.grain, [Colours::Own], rows, observer)?;
-        let (here, there) = (visible.standard(rows), visible.standard(&others));
+        };
+        let [here, there] = self.here_and_there(self.eye.grain, rows, others, observer)?;
         Ok(mean_is_times(&here, &there, TRANSFERS.recip()))
+    }
+
+    /// Those of the `others` that what `rows` teach can be compared on; `None` if either are too few.
+    fn to_compare(&self, rows: &[usize], others: &[usize]) -> Option<Vec<usize>> {
+        let others = self.of_their_classes(rows, others);
+        (rows.len().min(others.len()) >= LEAST_TO_COMPARE).then_some(others)
     }
 
     /// Those of the `others` whose classes `rows` teach: of another class they say nothing.
     fn of_their_classes(&self, rows: &[usize], others: &[usize]) -> Vec<usize> {
-        let taught = self.by_class(rows.iter().copied());
-        let knows = |row: &usize| taught[self.labels[*row] as usize] >= group::LEAST;
+        let taught = group::by_class(rows, self.labels, self.folds.classes);
+        let knows = |row: &usize| taught[self.labels[*row] as usize].0 >= group::LEAST;
         others.iter().copied().filter(knows).collect()
+    }
+
+    /// What `rows` teach in `grain` about rows like them, and about the `others`.
+    fn here_and_there(
+        &self,
+        grain: &Grain<'_>,
+        rows: &[usize],
+        others: &[usize],
+        observer: &dyn Observer,
+    ) -> Result<[Vec<f64>; 2]> {
+        let [lessons] = self.lessons(grain, [Colours::Own], rows, observer)?;
+        Ok([rows, others].map(|rows| lessons.standard(rows)))
     }
 
     /// What a network that learns from `rows` in `grain` finds of the labels of others of them, and of all other rows, shown in each of
