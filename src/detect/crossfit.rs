@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::folds::Folds;
 use super::linalg::{Factor, Rows, Slab};
 use super::matched::Matched;
+use crate::Result;
 use crate::mixture::{Anchor, Mixture};
-use crate::{Result, Seed};
 
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
@@ -28,13 +28,12 @@ pub(super) struct Fit {
 }
 
 /// Scores `rows` (features of about unit variance, in the order of the `folds`) against `labels`, in block order.
-pub(super) fn matched(
+pub(super) fn matched<'a>(
     rows: &Rows,
     labels: &[u32],
-    folds: &Folds,
+    folds: &'a Folds,
     fit: Fit,
-    seed: Seed,
-) -> Result<Matched> {
+) -> Result<Matched<'a>> {
     let classes = folds.classes;
     let mut start = 0;
     let mut parts = Vec::new();
@@ -47,7 +46,7 @@ pub(super) fn matched(
     let scored: Vec<Mat<f32>> = (0..parts.len())
         .map(|k| score_part(&parts, k, classes, fit))
         .collect::<Result<_>>()?;
-    let mut matched = Matched::new(labels.len(), classes, seed);
+    let mut matched = Matched::new(labels.len(), folds);
     for (part, responses) in parts.iter().zip(scored) {
         for (i, &row) in part.members.iter().enumerate() {
             let score = |label| margin(&responses, i, label as usize);
@@ -216,6 +215,7 @@ fn margin(responses: &Mat<f32>, i: usize, class: usize) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Seed;
     use crate::stats::moments as moments_of;
     use rand_distr::{Distribution, StandardNormal};
 
@@ -238,16 +238,17 @@ mod tests {
         (Rows { values, dim: DIM }, labels)
     }
 
-    fn scored(rows: &Rows, labels: &[u32]) -> Matched {
+    /// Of each row, and of wrong labels.
+    fn scored(rows: &Rows, labels: &[u32]) -> [Vec<f64>; 2] {
         let folds = Folds::draw(labels, CLASSES, Seed(0));
-        matched(&rows.select(&folds.order()), labels, &folds, FIT, Seed(0)).unwrap()
+        let matched = matched(&rows.select(&folds.order()), labels, &folds, FIT).unwrap();
+        [matched.own, matched.wrong]
     }
 
     #[test]
     fn without_a_pattern_the_own_label_scores_like_a_wrong_one() {
         let (rows, labels) = planted(3000, 5, 0.0);
-        let matched = scored(&rows, &labels);
-        let (own, wrong) = (moments_of(&matched.own), moments_of(&matched.wrong));
+        let [own, wrong] = scored(&rows, &labels).map(|scores| moments_of(&scores));
         assert!((own.0 - wrong.0).abs() < 0.15, "{own:?} {wrong:?}");
         assert!((own.1 - wrong.1).abs() < 0.15, "{own:?} {wrong:?}");
     }
@@ -255,10 +256,10 @@ mod tests {
     #[test]
     fn rows_that_carry_stand_out_and_the_rest_of_their_class_does_not() {
         let (rows, labels) = planted(3000, 5, 6.0);
-        let matched = scored(&rows, &labels);
+        let [own, _] = scored(&rows, &labels);
         let pick = |carrying: bool| -> Vec<f64> {
             let rows = (0..3000).filter(|i| (i % 5 == 0) == carrying);
-            rows.map(|i| matched.own[i]).collect()
+            rows.map(|i| own[i]).collect()
         };
         assert!(
             moments_of(&pick(true)).0 > 4.0,

@@ -167,21 +167,15 @@ impl<'a> Eye<'a> {
         if let Some(seen) = self.seen.get() {
             return Ok(seen);
         }
-        let (labels, folds, seed) = (self.labels, self.folds, self.seed);
+        let (labels, folds) = (self.labels, self.folds);
         let rows: Vec<usize> = (0..labels.len()).collect();
         let standard = |view: View| view.standard(&rows);
         let coordinates = template::coordinates(self.spectrum, Band::Visible, folds);
         let textures = texture::features(self.grain)?;
         let [net, exchanged] = self.by_network(self.grain, Colours::BOTH, observer)?;
         let seen = Seen {
-            place: standard(template::view(
-                "template",
-                &coordinates,
-                labels,
-                folds,
-                seed,
-            )?),
-            texture: standard(texture::view(&textures, labels, folds, seed)?),
+            place: standard(template::view("template", &coordinates, labels, folds)?),
+            texture: standard(texture::view(&textures, labels, folds)?),
             any: net.standard(&rows),
             net,
             exchanged: exchanged.standard(&rows),

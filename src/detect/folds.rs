@@ -2,12 +2,15 @@
 
 use std::collections::HashSet;
 
+use rand::RngExt;
 use rand::seq::SliceRandom;
 
 use crate::Seed;
 
 /// Parts of the data; a row is scored by a model of the other parts.
 const FOLDS: usize = 5;
+/// Wrong labels drawn for each row.
+pub(super) const WRONG_LABELS: usize = 4;
 
 /// A partition of the rows, drawn at random so that no order of the drop can gather rows in one fold; every class is
 /// spread evenly.
@@ -17,6 +20,7 @@ pub(super) struct Folds {
     pub(super) members: Vec<Vec<usize>>,
     /// Classes of the labels, at least two.
     pub(super) classes: usize,
+    seed: Seed,
 }
 
 impl Folds {
@@ -33,7 +37,11 @@ impl Folds {
                 next += 1;
             }
         }
-        Self { members, classes }
+        Self {
+            members,
+            classes,
+            seed,
+        }
     }
 
     /// Without all rows but `rows`.
@@ -46,6 +54,7 @@ impl Folds {
         Self {
             members: self.members.iter().map(keep).collect(),
             classes: self.classes,
+            seed: self.seed,
         }
     }
 
@@ -56,7 +65,16 @@ impl Folds {
         Self {
             members: self.members.iter().map(fold).collect(),
             classes: self.classes,
+            seed: self.seed,
         }
+    }
+
+    /// Labels other than its `own` that row `row` is looked at under, the same by all views: what these say together of wrong labels is
+    /// known only if they are asked about the same ones.
+    pub(super) fn wrong_labels(&self, row: usize, own: u32) -> [u32; WRONG_LABELS] {
+        let rng = &mut self.seed.stream("wrong labels", row as u64);
+        let classes = self.classes as u32;
+        std::array::from_fn(|_| (own + rng.random_range(1..classes)) % classes)
     }
 
     /// All rows, fold by fold.

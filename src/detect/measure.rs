@@ -89,9 +89,9 @@ impl<'a> Measuring<'a> {
         };
         let levels = loudness::all(grain);
         let textures = texture::features(grain)?;
-        let texture = texture::view(&textures, labels, folds, seed)?;
+        let texture = texture::view(&textures, labels, folds)?;
         done(1)?;
-        let pixel = pixel::view(data.pixels(), size, labels, folds, seed);
+        let pixel = pixel::view(data.pixels(), size, labels, folds);
         done(2)?;
         let dim = pixels.dim();
         let left = |i: usize| residual[i * dim..(i + 1) * dim].iter().map(|v| v.to_f32());
@@ -105,8 +105,7 @@ impl<'a> Measuring<'a> {
         let norm = |i| left(i).map(|v| f64::from(v).powi(2)).sum::<f64>();
         let left_over = (0..labels.len()).map(|i| 0.5 * norm(i).max(f64::MIN_POSITIVE).ln());
         let left_over = unlabelled("left_over", left_over.collect());
-        let of_place =
-            |name, coordinates: &Rows| template::view(name, coordinates, labels, folds, seed);
+        let of_place = |name, coordinates: &Rows| template::view(name, coordinates, labels, folds);
         // The largest things in memory, one at a time.
         let coordinates = template::coordinates(&spectra.1?, Band::Faint, folds);
         drop(residual);

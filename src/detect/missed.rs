@@ -13,10 +13,7 @@ impl Missed {
     /// class of which it would have only a few rows anyway, it may lack by chance.
     pub(super) fn of(group: &Group, labels: &[u32], classes: usize) -> Option<Self> {
         let by_class = group::by_class(&group.sides().0, labels, classes);
-        let shares = by_class.iter().filter(|(_, all)| *all > 0);
-        let mut shares: Vec<f64> = shares.map(|&(k, n)| k as f64 / n as f64).collect();
-        shares.sort_by(f64::total_cmp);
-        let usual = shares[shares.len().saturating_sub(1) / 2];
+        let usual = group.usual_share(labels, classes);
         let is_missed = |&(inside, all): &(usize, usize)| {
             let expected = usual * all as f64;
             expected >= group::LEAST as f64 && (inside as f64) < NEXT_TO_NONE * expected

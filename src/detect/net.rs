@@ -89,7 +89,7 @@ impl Learner<'_> {
         teaches: impl Fn(usize) -> bool,
     ) -> Result<[View; N]> {
         let classes = self.folds.classes;
-        let mut matched = colours.map(|_| Matched::new(labels.len(), classes, self.seed));
+        let mut matched = colours.map(|_| Matched::new(labels.len(), self.folds));
         let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
         let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
         self.by_halves(&targets, classes, |net, rows| {

@@ -12,7 +12,6 @@
 use super::View;
 use super::folds::Folds;
 use super::matched::Matched;
-use crate::Seed;
 
 /// A channel this near to its end is empty or full.
 const SLACK: u8 = 2;
@@ -36,7 +35,6 @@ pub(super) fn view(
     (height, width): (usize, usize),
     labels: &[u32],
     folds: &Folds,
-    seed: Seed,
 ) -> View {
     let specks = |contrast: u8| -> Vec<Vec<usize>> {
         let rows = pixels.chunks_exact(height * width * 3);
@@ -44,7 +42,7 @@ pub(super) fn view(
     };
     let (shown, clear) = (specks(SLACK + 1), specks(CLEAR));
     let classes = folds.classes;
-    let mut matched = Matched::new(labels.len(), classes, seed);
+    let mut matched = Matched::new(labels.len(), folds);
     for (fold, members) in folds.members.iter().enumerate() {
         let counts = Counts::of(
             others(&folds.members, fold),
@@ -215,6 +213,7 @@ fn excess(one: (u32, u32), other: (u32, u32)) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Seed;
 
     const SIZE: usize = 16 * 3;
 
@@ -232,7 +231,7 @@ mod tests {
     fn a_shared_pixel_speaks_for_the_rows_that_have_it_and_no_other() {
         let (pixels, labels) = rows(1000, 10);
         let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = view(&pixels, (4, 4), &labels, &folds, Seed(0));
+        let view = view(&pixels, (4, 4), &labels, &folds);
         for (i, score) in view.scores.iter().enumerate() {
             let has = i % 2 == 1 && (i / 2) % 10 == 0;
             assert_eq!(*score > 1.0, has, "{i} {score}");
@@ -251,7 +250,7 @@ mod tests {
                 row[15..18].fill(255);
             }
             let folds = Folds::draw(&labels, 2, Seed(0));
-            let view = view(&pixels, (4, 4), &labels, &folds, Seed(0));
+            let view = view(&pixels, (4, 4), &labels, &folds);
             let told = (1..1000).step_by(20).filter(|&i| view.scores[i] > 1.0);
             told.count()
         };
@@ -270,7 +269,7 @@ mod tests {
                 }
             }
             let folds = Folds::draw(&labels, 2, Seed(0));
-            let view = view(&pixels, (4, 4), &labels, &folds, Seed(0));
+            let view = view(&pixels, (4, 4), &labels, &folds);
             view.scores.iter().filter(|score| **score > 1.0).count()
         };
         assert_eq!(of(&[0, 2, 4, 10]), 0);
@@ -288,7 +287,7 @@ mod tests {
             pixels[i * SIZE + 3 * place..][..3].copy_from_slice(&red);
         }
         let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = view(&pixels, (4, 4), &labels, &folds, Seed(0));
+        let view = view(&pixels, (4, 4), &labels, &folds);
         let told = view.scores.iter().filter(|score| **score > 1.0).count();
         assert!(told < 40, "{told} of 100 rows with a speck");
     }

@@ -12,7 +12,7 @@ use super::discriminant::Profile;
 use super::features::led_by;
 use super::folds::Folds;
 use super::grain::Grain;
-use super::group::Group;
+use super::group::{self, Group};
 use super::linalg::Rows;
 use super::missed::Missed;
 use super::net::{LEAST, Learner};
@@ -33,9 +33,6 @@ const SETTLED: f64 = 1e-3;
 const SURE: f64 = 0.99;
 /// How often the farthest rows teach, as long as what they bring out is farther from the rest each time.
 const TURNS: u64 = 3;
-/// Largest expected share of rows, among those brought out, whose side is open. Of 500 rows under NTGA it was 0.03 to 0.05, of what was
-/// brought out of clean CIFAR-10 with less of a gap 0.16 and more.
-const OPEN: f64 = 0.08;
 /// One in so many rows of a vague group is far out. Of 1,663 that held all 500 under NTGA, 157 of the farthest 207 were.
 const FARTHEST: usize = 8;
 
@@ -78,7 +75,12 @@ impl Sharpener<'_> {
                 break;
             }
         }
-        Ok(sharp.and_then(|group| group.of_parts(labels, folds.classes)))
+        let parts = |group: Group| match group.is_nearly_all(labels, folds.classes) {
+            // Of a class that is in it as a whole, it has no more than of the others.
+            true => Some(group),
+            false => group.of_parts(labels, folds.classes),
+        };
+        Ok(sharp.and_then(parts))
     }
 
     /// `group` with the rows that a network finds in classes that it may have missed.
@@ -116,7 +118,7 @@ impl Sharpener<'_> {
         // The doubt of one score is not that of two witnesses: what these say has to be surer than nothing first.
         group.doubt = 1.0;
         let sharp = self.sharpen(&group, observer)?;
-        Ok(sharp.filter(|group| group.doubt <= OPEN))
+        Ok(sharp.filter(|group| group.doubt <= group::OPEN))
     }
 
     /// What self-training ends on from the farthest of a vague `group`, by what a network that they teach says of all rows
@@ -141,14 +143,19 @@ impl Sharpener<'_> {
     }
 
     /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
-    /// `labelled` views, if it leaves fewer of them in doubt, and as much between the sides as the search asks for where natural
-    /// rows have a slope.
+    /// `labelled` views, if it leaves fewer of them in doubt or finds a class that was missed, and as much between the sides as the search asks for where natural
+    /// rows have a slope. Where most rows were known to carry and now nearly all do, what is left is no side that they could be
+    /// far from.
     fn surer(&self, profile: &Profile, labelled: &[&View], known: &Group) -> Result<Option<Group>> {
         let testimony = profile.testimony(&known.members, labelled)?;
         let account = testimony.account(&known.members, self.labels, self.folds.classes);
         let group = Group::new(testimony.sums(), account.carries);
-        let apart = account.separation >= Anchor::FAR.gap;
-        Ok((apart && group.doubt < known.doubt).then_some(group))
+        let (labels, classes) = (self.labels, self.folds.classes);
+        let (inside, outside) = known.sides();
+        let apart = account.separation >= Anchor::FAR.gap
+            || inside.len() > outside.len() && group.is_nearly_all(labels, classes);
+        let is_better = group.doubt < known.doubt || group.completes(known, labels, classes);
+        Ok((apart && is_better).then_some(group))
     }
 
     /// What a network that learnt the `kinds` of other rows says of each row.

@@ -14,8 +14,8 @@ use super::folds::Folds;
 use super::lens::Band;
 use super::linalg::Rows;
 use super::spectrum::Spectrum;
+use crate::Result;
 use crate::mixture::Anchor;
-use crate::{Result, Seed};
 
 /// Share of the variance that counts as faint. Honest class content lies in the rest: with a tenth, a linear classifier on
 /// clean CIFAR-10 is at chance.
@@ -41,7 +41,6 @@ pub(super) fn view(
     coordinates: &Rows,
     labels: &[u32],
     folds: &Folds,
-    seed: Seed,
 ) -> Result<View> {
-    Ok(matched(coordinates, labels, folds, FIT, seed)?.into_view(name))
+    Ok(matched(coordinates, labels, folds, FIT)?.into_view(name))
 }

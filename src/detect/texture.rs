@@ -11,8 +11,8 @@ use super::crossfit::{Fit, matched};
 use super::folds::Folds;
 use super::grain::Grain;
 use super::linalg::Rows;
+use crate::Result;
 use crate::mixture::Anchor;
-use crate::{Result, Seed};
 
 /// Farthest neighbour, pixels.
 const REACH: usize = 3;
@@ -34,9 +34,9 @@ pub(super) fn features(grain: &Grain<'_>) -> Result<Rows> {
 }
 
 /// Evidence that each row has its class's texture, from [`features`].
-pub(super) fn view(features: &Rows, labels: &[u32], folds: &Folds, seed: Seed) -> Result<View> {
+pub(super) fn view(features: &Rows, labels: &[u32], folds: &Folds) -> Result<View> {
     let rows = features.select(&folds.order());
-    Ok(matched(&rows, labels, folds, FIT, seed)?.into_view("texture"))
+    Ok(matched(&rows, labels, folds, FIT)?.into_view("texture"))
 }
 
 /// Mean products of the clipped grain with its neighbours, nine pairs of colours each. Clipping at one robust deviation
