@@ -143,9 +143,9 @@ impl Sharpener<'_> {
     }
 
     /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
-    /// `labelled` views, if it leaves fewer of them in doubt or finds a class that was missed, and as much between the sides as the search asks for where natural
-    /// rows have a slope. Where most rows were known to carry and now nearly all do, what is left is no side that they could be
-    /// far from.
+    /// `labelled` views, if it leaves fewer of them in doubt or finds a class that was missed, and as much between the sides as
+    /// the search asks for where natural rows have a slope. Where most rows were known to carry and now nearly all do, what is
+    /// left is no side that they could be far from.
     fn surer(&self, profile: &Profile, labelled: &[&View], known: &Group) -> Result<Option<Group>> {
         let testimony = profile.testimony(&known.members, labelled)?;
         let account = testimony.account(&known.members, self.labels, self.folds.classes);
