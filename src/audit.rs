@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use crate::Result;
 use crate::data::Dataset;
 use crate::decide::{Decision, decide, unanswerable};
 use crate::detect::{Evidence, Part, collect};
 use crate::dvae::{Dvae, DvaeConfig};
 use crate::observe::Observer;
 use crate::settings::{Preset, Settings};
+use crate::{Labels, Result};
 
 /// What an audit hands to its report.
 #[derive(Debug)]
@@ -52,8 +52,8 @@ pub fn run_without(
     observer: &dyn Observer,
 ) -> Result<Audit> {
     let labels = dataset.labels();
-    let classes = dataset.class_names.len();
-    if let Some(decision) = unanswerable(&labels, classes) {
+    let labels = Labels::new(&labels, dataset.class_names.len());
+    if let Some(decision) = unanswerable(labels) {
         return Ok(Audit {
             evidence: Evidence::default(),
             decision,
@@ -78,7 +78,7 @@ pub fn run_without(
     clock.lap("disentangle");
     let evidence = collect(&dataset, traces, settings.seed, part, observer)?;
     clock.lap("score");
-    let decision = decide(&evidence, &labels, classes, settings.fdr);
+    let decision = decide(&evidence, labels, settings.fdr);
     clock.lap("decide");
     Ok(Audit {
         dataset,

@@ -28,6 +28,7 @@ pub mod dvae;
 pub mod error;
 mod file;
 pub mod kernel;
+pub mod labels;
 pub mod mixture;
 pub mod nn;
 pub mod observe;
@@ -42,5 +43,6 @@ pub mod zoo;
 pub mod lab;
 
 pub use error::{Error, Result};
+pub use labels::Labels;
 pub use rng::Seed;
 pub use settings::{Config, Settings};

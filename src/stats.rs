@@ -188,14 +188,6 @@ pub fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// How many of the `labels` are of each of the `classes`.
-pub fn tally(labels: impl IntoIterator<Item = u32>, classes: usize) -> Vec<usize> {
-    let mut counts = vec![0; classes];
-    let labels = labels.into_iter();
-    labels.for_each(|label| counts[label as usize] += 1);
-    counts
-}
-
 /// Mean and standard deviation of `values`; zeros if there are none.
 pub fn moments(values: &[f64]) -> (f64, f64) {
     let n = values.len().max(1) as f64;

@@ -1,5 +1,6 @@
 //! Which rows carry: from groups and whole classes to a probability for each row.
 
+use crate::Labels;
 use crate::detect::{Evidence, Group, Whole};
 use crate::mixture::{Anchor, Mixture};
 
@@ -36,7 +37,7 @@ pub(super) fn members(groups: &[Group], rows: usize) -> Vec<f64> {
 }
 
 /// Probability of each row to carry what is linked to its class.
-pub(super) fn poison(evidence: &Evidence, labels: &[u32]) -> Vec<f64> {
+pub(super) fn poison(evidence: &Evidence, labels: Labels<'_>) -> Vec<f64> {
     let mut poison = members(&evidence.linked, labels.len());
     for whole in &evidence.wholes {
         for (poison, p) in poison.iter_mut().zip(carriers(whole, labels)) {
@@ -47,18 +48,14 @@ pub(super) fn poison(evidence: &Evidence, labels: &[u32]) -> Vec<f64> {
 }
 
 /// Probability of each row of the classes that carry as a whole, by the law of wrong labels alone; zero for all others.
-fn carriers(whole: &Whole, labels: &[u32]) -> Vec<f64> {
+fn carriers(whole: &Whole, labels: Labels<'_>) -> Vec<f64> {
     let inside: Vec<usize> = (0..labels.len())
         .filter(|&i| whole.classes[labels[i] as usize])
         .collect();
     let part_scores: Vec<f64> = inside.iter().map(|&i| whole.scores[i]).collect();
     let part_labels: Vec<u32> = inside.iter().map(|&i| labels[i]).collect();
-    let mixture = Mixture::fit(
-        &part_scores,
-        &part_labels,
-        whole.classes.len(),
-        Anchor::NULL,
-    );
+    let part_labels = Labels::new(&part_labels, labels.classes);
+    let mixture = Mixture::fit(&part_scores, part_labels, Anchor::NULL);
     let mut carriers = vec![0.0; labels.len()];
     for &i in &inside {
         carriers[i] = mixture.posterior(whole.scores[i], labels[i]);
@@ -67,13 +64,9 @@ fn carriers(whole: &Whole, labels: &[u32]) -> Vec<f64> {
 }
 
 /// Whether each row may carry: by its own probability, or because nearly all of its class does, as a whole.
-pub(super) fn possible(
-    wholes: &[Whole],
-    posteriors: &[f64],
-    labels: &[u32],
-    counts: &[usize],
-) -> Vec<bool> {
-    let mut expected = vec![0.0; counts.len()];
+pub(super) fn possible(wholes: &[Whole], posteriors: &[f64], labels: Labels<'_>) -> Vec<bool> {
+    let counts = labels.counts();
+    let mut expected = vec![0.0; labels.classes];
     for (p, &label) in posteriors.iter().zip(labels) {
         expected[label as usize] += p;
     }
@@ -81,7 +74,7 @@ pub(super) fn possible(
         let carries = wholes.iter().any(|whole| whole.classes[class]);
         carries && expected[class] >= (1.0 - UNSHOWN) * counts[class] as f64
     };
-    let is_all: Vec<bool> = (0..counts.len()).map(is_all).collect();
+    let is_all: Vec<bool> = (0..labels.classes).map(is_all).collect();
     let rows = posteriors.iter().zip(labels);
     rows.map(|(&p, &label)| p > POSSIBLE || is_all[label as usize])
         .collect()

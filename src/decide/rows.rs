@@ -32,7 +32,7 @@ pub(super) fn rows(scores: &[f64], posteriors: &[f64], fdr: f64) -> Vec<RowDecis
 /// keeps the order of rows that are all but certain.
 pub(super) fn poison_score(score: f64, posterior: f64, flagged: bool) -> f64 {
     let rank = 0.5 + score / (1.0 + score.abs()) / 2.0;
-    f64::from(u8::from(flagged)) / 2.0 + (posterior + rank) / 4.0
+    f64::from(flagged) / 2.0 + (posterior + rank) / 4.0
 }
 
 /// Expected share of clean rows among a row and all rows at least as probable (Efron's tail-area false-discovery rate).

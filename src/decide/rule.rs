@@ -9,15 +9,15 @@ use super::rows::{poison_score, rows};
 use super::share::ratio;
 use super::verdicts::{LEAST_PART, POISONED, beside, verdict};
 use super::{ClassDecision, Decision, Ratio, RowDecision, Severity, Verdict};
+use crate::Labels;
 use crate::detect::{Evidence, Group};
-use crate::stats::tally;
 
 /// Fewer readable rows than this answer nothing.
 const LEAST_ROWS: usize = 200;
 
 /// The decision where the question cannot be answered, whatever the evidence: too few rows, or a single class.
-pub fn unanswerable(labels: &[u32], classes: usize) -> Option<Decision> {
-    let counts = tally(labels.iter().copied(), classes);
+pub fn unanswerable(labels: Labels<'_>) -> Option<Decision> {
+    let counts = labels.counts();
     let present = counts.iter().filter(|&&n| n > 0).count();
     (labels.len() < LEAST_ROWS || present < 2).then(|| {
         let reason = format!(
@@ -28,20 +28,20 @@ pub fn unanswerable(labels: &[u32], classes: usize) -> Option<Decision> {
     })
 }
 
-/// Decides from the `evidence` on rows with `labels` below `classes`. Among the flagged rows, a share of about `fdr` is
+/// Decides from the `evidence` on rows with these `labels`. Among the flagged rows, a share of about `fdr` is
 /// expected to be clean.
-pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> Decision {
-    if let Some(decision) = unanswerable(labels, classes) {
+pub fn decide(evidence: &Evidence, labels: Labels<'_>, fdr: f64) -> Decision {
+    if let Some(decision) = unanswerable(labels) {
         return decision;
     }
-    let counts = tally(labels.iter().copied(), classes);
+    let counts = labels.counts();
     let unsure = scores(evidence, &evidence.unlinked, labels.len());
     if unsure.iter().any(|score| !score.is_finite()) {
         let reason = "some evidence is not a number".to_string();
         return nothing_found(Verdict::Inconclusive, reason, &counts, &unsure, 1.0);
     }
     let poison = poison(evidence, labels);
-    let named = verdict(&poison, labels, &counts);
+    let named = verdict(&poison, labels);
     // Beside what is named, rows that merely stand apart are left alone: something always does, such as pictures with an
     // empty background.
     let odd: &[Group] = match named.0 {
@@ -50,22 +50,22 @@ pub fn decide(evidence: &Evidence, labels: &[u32], classes: usize, fdr: f64) -> 
     };
     let scores = scores(evidence, odd, labels.len());
     let odd = members(odd, labels.len());
-    let (verdict, class_verdicts) = beside(named, verdict(&odd, labels, &counts));
+    let (verdict, class_verdicts) = beside(named, verdict(&odd, labels));
     if verdict == Verdict::Clean {
         let reason = "no class-linked perturbation found".to_string();
         return nothing_found(verdict, reason, &counts, &scores, POISONED);
     }
     let posteriors: Vec<f64> = poison.iter().zip(&odd).map(|(a, b)| a.max(*b)).collect();
-    let possible = possible(&evidence.wholes, &posteriors, labels, &counts);
+    let possible = possible(&evidence.wholes, &posteriors, labels);
     let rows = rows(&scores, &posteriors, fdr);
-    let flagged = labels.iter().zip(&rows).filter(|(_, row)| row.flagged);
-    let flagged = tally(flagged.map(|(&label, _)| label), classes);
     let all: Vec<usize> = (0..labels.len()).collect();
+    let flagged = all.iter().copied().filter(|&i| rows[i].flagged);
+    let flagged = labels.counts_of(flagged);
     Decision {
         verdict,
         reason: reason(verdict, &poison, &flagged, labels.len()),
         ratio: ratio(&posteriors, &possible, &all),
-        classes: (0..classes)
+        classes: (0..labels.classes)
             .map(|class| {
                 let members: Vec<usize> = all
                     .iter()
@@ -168,7 +168,11 @@ mod tests {
             unlinked,
             ..Evidence::default()
         };
-        decide(&evidence, &labels(), CLASSES, 0.01)
+        decided_by(&evidence)
+    }
+
+    fn decided_by(evidence: &Evidence) -> Decision {
+        decide(evidence, Labels::new(&labels(), CLASSES), 0.01)
     }
 
     fn flagged(decision: &Decision) -> usize {
@@ -244,7 +248,7 @@ mod tests {
             }],
             ..Evidence::default()
         };
-        let decision = decide(&evidence, &labels(), CLASSES, 0.01);
+        let decision = decided_by(&evidence);
         assert_eq!(decision.verdict, Verdict::Poisoned);
         let share = flagged(&decision) as f64 / ROWS as f64;
         assert!((0.45..=0.5).contains(&share), "{share}");
@@ -265,7 +269,7 @@ mod tests {
             }],
             ..Evidence::default()
         };
-        let decision = decide(&evidence, &labels(), CLASSES, 0.01);
+        let decision = decided_by(&evidence);
         let [all, some] = [0, 1].map(|class| decision.classes[class].ratio);
         assert!(all.high == 1.0 && all.estimate < 1.0, "{all:?}");
         assert!(some.high < 0.8 && some.low > 0.5, "{some:?}");
@@ -273,6 +277,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_answered_is_inconclusive() {
+        let unanswerable = |labels: &[u32], classes| unanswerable(Labels::new(labels, classes));
         assert!(unanswerable(&[0; 1000], 1).is_some());
         assert!(unanswerable(&[0, 1], 2).is_some());
         let labels: Vec<u32> = (0..1000).map(|i| i % 2).collect();
@@ -280,7 +285,7 @@ mod tests {
         let mut evidence = Evidence::default();
         evidence.linked.push(group(|i| i < 9));
         evidence.linked[0].scores[3] = f64::NAN;
-        let decision = decide(&evidence, &self::labels(), CLASSES, 0.01);
+        let decision = decided_by(&evidence);
         assert_eq!(decision.verdict, Verdict::Inconclusive);
     }
 }

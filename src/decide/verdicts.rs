@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::share::interval;
-use crate::stats::tally;
+use crate::Labels;
 
 /// A part has at least this many rows: a picture and its copies also share a pattern.
 pub(super) const LEAST_PART: usize = 8;
@@ -30,12 +30,11 @@ pub(super) fn beside((drop, classes): Verdicts, (odd_drop, odd_classes): Verdict
 }
 
 /// Verdict of the drop and of each class, from the probability of each row to carry what counts.
-pub(super) fn verdict(carry: &[f64], labels: &[u32], counts: &[usize]) -> Verdicts {
-    let carrying = labels.iter().zip(carry).filter(|(_, carry)| **carry > 0.5);
-    let parts = tally(carrying.map(|(&label, _)| label), counts.len());
-    let classes = parts.iter().zip(counts);
+pub(super) fn verdict(carry: &[f64], labels: Labels<'_>) -> Verdicts {
+    let parts = labels.counts_of((0..labels.len()).filter(|&i| carry[i] > 0.5));
+    let classes = parts.iter().zip(labels.counts());
     let classes: Vec<Verdict> = classes
-        .map(|(&part, &rows)| judge(part, rows, POISONED_CLASS))
+        .map(|(&part, rows)| judge(part, rows, POISONED_CLASS))
         .collect();
     let drop = judge(parts.iter().sum(), labels.len(), POISONED);
     (classes.iter().copied().fold(drop, worse), classes)

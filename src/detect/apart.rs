@@ -3,17 +3,16 @@
 use super::discriminant::Profile;
 use super::evident::Evident;
 use super::eye::Eye;
-use super::folds::Folds;
 use super::grain::Grain;
 use super::group::{self, Group};
+use super::inquiry::Inquiry;
 use super::linalg::Rows;
 use super::link::Ties;
 use super::self_training::{Ends, Start};
 use super::sharpen::Sharpener;
 use super::split::Gap;
 use super::{View, copies, sources};
-use crate::observe::Observer;
-use crate::{Result, Seed};
+use crate::{Labels, Result};
 
 /// Linked groups that together hold less than one in this many rows explain nothing about the others.
 const FEW: usize = 50;
@@ -42,9 +41,7 @@ pub(super) struct Search<'a> {
     pub(super) grain: &'a Grain<'a>,
     /// What they see.
     pub(super) eye: &'a Eye<'a>,
-    pub(super) labels: &'a [u32],
-    pub(super) folds: &'a Folds,
-    pub(super) seed: Seed,
+    pub(super) inquiry: Inquiry<'a>,
 }
 
 /// What has been found so far.
@@ -62,19 +59,18 @@ impl Found {
     }
 
     /// Whether `group` is a surer account of a linked one, whose place it then takes: what one view told is told better by all.
-    fn takes_over(&mut self, group: &Group, labels: &[u32], classes: usize) -> bool {
+    fn takes_over(&mut self, group: &Group, labels: Labels<'_>) -> bool {
         let mut linked = self.linked.iter_mut();
-        let known = linked.find(|known| group.is_surer_of(known, labels, classes));
+        let known = linked.find(|known| group.is_surer_of(known, labels));
         known.map(|known| known.clone_from(group)).is_some()
     }
 
     /// Beside what is linked, fewer other rows that stand apart are a part of it if they are of one class: too few to show a link
     /// by.
-    fn settle(&mut self, labels: &[u32], classes: usize) {
+    fn settle(&mut self, labels: Labels<'_>) {
         let linked = labels.len() - self.rest(labels.len()).len();
-        let is_part = |group: &mut Group| {
-            group.sides().0.len() < linked && group.is_of_one_class(labels, classes)
-        };
+        let is_part =
+            |group: &mut Group| group.sides().0.len() < linked && group.is_of_one_class(labels);
         let parts = self.unlinked.extract_if(.., is_part);
         self.linked.extend(parts);
     }
@@ -95,44 +91,46 @@ impl Found {
 
 impl Search<'_> {
     /// The groups that are linked to the classes, and those that are not.
-    pub(super) fn groups(&self, observer: &dyn Observer) -> Result<(Vec<Group>, Vec<Group>)> {
-        let profiles = self.features.map(|rows| Profile::new(rows, self.folds));
-        let (labels, classes) = (self.labels, self.folds.classes);
+    pub(super) fn groups(&self) -> Result<(Vec<Group>, Vec<Group>)> {
+        let profiles = self
+            .features
+            .map(|rows| Profile::new(rows, self.inquiry.folds));
+        let labels = self.inquiry.labels;
         let [few, all] = [0, 1].map(|k| self.sharpener(self.features[k], &profiles[k]));
         let mut sharpener = &few;
         let mut found = Found::default();
-        self.by_evidence(&mut found, observer)?;
-        let ends = Ends::find(&profiles, &self.traces(), Start::Most, labels, classes)?;
-        self.sort(ends.apart(), &mut found, observer)?;
+        self.by_evidence(&mut found)?;
+        let ends = Ends::find(&profiles, &self.traces(), Start::Most, labels)?;
+        self.sort(ends.apart(), &mut found)?;
         if self.exact && found.is_little(labels.len()) {
-            self.bring_out(sharpener, &ends.vague(), &mut found, observer)?;
+            self.bring_out(sharpener, &ends.vague(), &mut found)?;
         }
         for _ in 0..LAYERS {
             let before = found.linked.len();
             if before == 0 {
                 break;
             }
-            self.sort(self.beneath(&found)?, &mut found, observer)?;
+            self.sort(self.beneath(&found)?, &mut found)?;
             if found.linked.len() == before {
                 break;
             }
         }
         if found.is_little(labels.len()) {
-            let linked = |rest: &Group| self.is_linked(rest, observer);
-            let rest = beside_the_quiet(&profiles, self.loud, labels, classes, linked)?;
+            let linked = |rest: &Group| self.is_linked(rest);
+            let rest = beside_the_quiet(&profiles, self.loud, labels, linked)?;
             found.linked.extend(rest);
         }
         if found.is_little(labels.len())
-            && let Some(group) = self.by_source(&profiles[1], observer)?
+            && let Some(group) = self.by_source(&profiles[1])?
         {
             found.linked.push(group);
             // What tells them is not among the few.
             sharpener = &all;
         }
-        found.settle(labels, classes);
+        found.settle(labels);
         found.unlinked.retain(|group| group.stands_out(self.loud));
         if self.exact {
-            self.sharpen(sharpener, &mut found, observer)?;
+            self.sharpen(sharpener, &mut found)?;
         }
         let ties = self.ties();
         // That whole classes differ is no suspicion.
@@ -148,9 +146,7 @@ impl Search<'_> {
             profile,
             labelled: self.labelled,
             grain: self.grain,
-            labels: self.labels,
-            folds: self.folds,
-            seed: self.seed,
+            inquiry: self.inquiry,
         }
     }
 
@@ -161,29 +157,28 @@ impl Search<'_> {
         sharpener: &Sharpener<'_>,
         vague: &[Group],
         found: &mut Found,
-        observer: &dyn Observer,
     ) -> Result<()> {
         for group in vague {
-            let Some(sharp) = sharpener.bring_out(group, observer)? else {
+            let Some(sharp) = sharpener.bring_out(group)? else {
                 continue;
             };
             let before = found.unlinked.len();
-            self.sort(vec![sharp], found, observer)?;
+            self.sort(vec![sharp], found)?;
             found.unlinked.truncate(before);
         }
         Ok(())
     }
 
     /// That of two sources that is linked, if one is. Two of them alone are no suspicion.
-    fn by_source(&self, profile: &Profile, observer: &dyn Observer) -> Result<Option<Group>> {
-        let (labels, classes) = (self.labels, self.folds.classes);
-        let Some(one) = sources::apart(profile, self.features[0], labels, classes)? else {
+    fn by_source(&self, profile: &Profile) -> Result<Option<Group>> {
+        let labels = self.inquiry.labels;
+        let Some(one) = sources::apart(profile, self.features[0], labels)? else {
             return Ok(None);
         };
         let one = self.different(one);
-        let other = one.rest(labels, classes);
+        let other = one.rest(labels);
         for source in [one, other] {
-            if self.is_linked(&source, observer)? {
+            if self.is_linked(&source)? {
                 return Ok(Some(source));
             }
         }
@@ -191,27 +186,22 @@ impl Search<'_> {
     }
 
     /// Whether `group` has rows enough, and they are linked beside all others.
-    fn is_linked(&self, group: &Group, observer: &dyn Observer) -> Result<bool> {
+    fn is_linked(&self, group: &Group) -> Result<bool> {
         let (inside, outside) = group.sides();
-        Ok(inside.len() >= group::LEAST && self.ties().hold(&inside, &outside, observer)?)
+        Ok(inside.len() >= group::LEAST && self.ties().hold(&inside, &outside)?)
     }
 
     /// Says more sharply which rows are in the linked groups, or in the others if there are none: a link may show in them then.
-    fn sharpen(
-        &self,
-        sharpener: &Sharpener<'_>,
-        found: &mut Found,
-        observer: &dyn Observer,
-    ) -> Result<()> {
+    fn sharpen(&self, sharpener: &Sharpener<'_>, found: &mut Found) -> Result<()> {
         if let Some(all) = Group::union(&found.linked) {
-            if let Some(sharp) = sharpener.sharpen(&all, observer)? {
+            if let Some(sharp) = sharpener.sharpen(&all)? {
                 found.linked = vec![sharp];
             }
             return Ok(());
         }
         for group in std::mem::take(&mut found.unlinked) {
-            match sharpener.sharpen(&group, observer)? {
-                Some(sharp) => self.sort(vec![sharp], found, observer)?,
+            match sharpener.sharpen(&group)? {
+                Some(sharp) => self.sort(vec![sharp], found)?,
                 None => found.unlinked.push(group),
             }
         }
@@ -224,23 +214,23 @@ impl Search<'_> {
     }
 
     /// Groups that stand apart by one view alone.
-    fn by_evidence(&self, found: &mut Found, observer: &dyn Observer) -> Result<()> {
+    fn by_evidence(&self, found: &mut Found) -> Result<()> {
         let ties = self.ties();
         for evident in self.evident {
-            let Some(group) = evident.group(self.labels, self.folds.classes) else {
+            let Some(group) = evident.group(self.inquiry.labels) else {
                 continue;
             };
             let group = self.different(group);
             let Evident { view, kind, .. } = *evident;
-            let unseen = ties.unseen(group.clone(), view, kind, observer)?;
+            let unseen = ties.unseen(group.clone(), view, kind)?;
             let (inside, outside) = unseen.sides();
             if inside.len() < group::LEAST {
                 continue;
             }
             // Where people see any class well, they must see little of what makes the rows a group.
             let is_clear = group.doubt <= Gap::SEARCHED.doubt && group.is_mostly(&unseen);
-            let linked = ties.beyond(view, kind, &inside, &[], observer)?
-                || is_clear && ties.beyond(view, kind, &inside, &outside, observer)?;
+            let linked = ties.beyond(view, kind, &inside, &[])?
+                || is_clear && ties.beyond(view, kind, &inside, &outside)?;
             if linked {
                 found.linked.push(unseen);
             }
@@ -249,20 +239,20 @@ impl Search<'_> {
     }
 
     /// Tells the new ones among the `groups` by whether they are linked.
-    fn sort(&self, groups: Vec<Group>, found: &mut Found, observer: &dyn Observer) -> Result<()> {
-        let (labels, classes) = (self.labels, self.folds.classes);
+    fn sort(&self, groups: Vec<Group>, found: &mut Found) -> Result<()> {
+        let labels = self.inquiry.labels;
         for group in groups {
             let group = self.different(group);
             let inside = group.sides().0;
             let known = inside.len() < group::LEAST
-                || found.takes_over(&group, labels, classes)
+                || found.takes_over(&group, labels)
                 || found.knows(&group);
             if known {
                 continue;
             }
             let mut others = found.rest(labels.len());
             others.retain(|&i| group.members[i] <= 0.5);
-            match self.ties().hold(&inside, &others, observer)? {
+            match self.ties().hold(&inside, &others)? {
                 true => found.linked.push(group),
                 false => found.unlinked.push(group),
             }
@@ -272,7 +262,8 @@ impl Search<'_> {
 
     /// Groups among the rows that are in no linked group: what most classes carry may hide what one of them does.
     fn beneath(&self, found: &Found) -> Result<Vec<Group>> {
-        let rest = found.rest(self.labels.len());
+        let Inquiry { labels, folds, .. } = self.inquiry;
+        let rest = found.rest(labels.len());
         if rest.len() < LEAST_BENEATH {
             return Ok(Vec::new());
         }
@@ -286,24 +277,24 @@ impl Search<'_> {
                 null: Vec::new(),
             })
             .collect();
-        let folds = self.folds.renumbered(&rest);
+        let folds = folds.renumbered(&rest);
         let profiles = self
             .features
             .map(|rows| Profile::new(&rows.select(&rest), &folds));
-        let labels: Vec<u32> = rest.iter().map(|&i| self.labels[i]).collect();
+        let of_rest: Vec<u32> = rest.iter().map(|&i| labels[i]).collect();
+        let of_rest = Labels::new(&of_rest, labels.classes);
         let traces: Vec<&View> = traces.iter().collect();
-        let ends = Ends::find(&profiles, &traces, Start::Most, &labels, folds.classes)?;
-        let all = self.labels.len();
+        let ends = Ends::find(&profiles, &traces, Start::Most, of_rest)?;
         Ok(ends
             .apart()
             .into_iter()
-            .map(|group| group.spread(&rest, all))
+            .map(|group| group.spread(&rest, labels.len()))
             .collect())
     }
 
     /// The group without pictures that look alike.
     fn different(&self, group: Group) -> Group {
-        copies::without_copies(group, self.eye.grain, self.labels, self.folds.classes)
+        copies::without_copies(group, self.eye.grain, self.inquiry.labels)
     }
 
     fn ties(&self) -> Ties<'_> {
@@ -311,9 +302,7 @@ impl Search<'_> {
             views: self.strict,
             grain: self.grain,
             eye: self.eye,
-            labels: self.labels,
-            folds: self.folds,
-            seed: self.seed,
+            inquiry: self.inquiry,
         }
     }
 }
@@ -323,13 +312,12 @@ impl Search<'_> {
 fn beside_the_quiet(
     profiles: &[Profile],
     loud: &[&View],
-    labels: &[u32],
-    classes: usize,
+    labels: Labels<'_>,
     linked: impl Fn(&Group) -> Result<bool>,
 ) -> Result<Option<Group>> {
-    let ends = Ends::find(profiles, loud, Start::Least, labels, classes)?;
+    let ends = Ends::find(profiles, loud, Start::Least, labels)?;
     for quiet in ends.apart() {
-        let rest = quiet.rest(labels, classes);
+        let rest = quiet.rest(labels);
         if linked(&rest)? {
             return Ok(Some(rest));
         }
@@ -342,23 +330,21 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use rand_distr::{Distribution, StandardNormal};
 
+    use super::super::folds::Folds;
     use super::*;
+    use crate::Seed;
 
     #[test]
     fn beside_what_is_linked_rows_of_one_class_are_a_part_of_it() {
         let labels: Vec<u32> = (0..40).map(|i| i % 2).collect();
-        let group = |inside: fn(usize) -> bool| Group {
-            scores: vec![0.0; 40],
-            members: (0..40).map(|i| f64::from(u8::from(inside(i)))).collect(),
-            doubt: 0.0,
-        };
+        let group = |inside: fn(usize) -> bool| Group::of_rows(40, inside);
         let of_both = || group(|i| i < 10);
         let of_one = || group(|i| i < 20 && i % 2 == 1);
         let larger = || group(|i| i % 2 == 0);
         let settled = |linked: Vec<Group>| {
             let unlinked = vec![of_both(), of_one(), larger()];
             let mut found = Found { linked, unlinked };
-            found.settle(&labels, 2);
+            found.settle(Labels::new(&labels, 2));
             (found.linked, found.unlinked)
         };
         let poison = group(|i| i >= 20);
@@ -393,10 +379,11 @@ mod tests {
                 null: Vec::new(),
             };
             let labels: Vec<u32> = (0..rows as u32).map(|row| row % 4).collect();
-            let folds = Folds::draw(&labels, 4, Seed(0));
+            let labels = Labels::new(&labels, 4);
+            let folds = Folds::draw(labels, Seed(0));
             let profiles = [Profile::new(&features, &folds)];
             let found = |linked: bool| {
-                beside_the_quiet(&profiles, &[&view], &labels, 4, |_| Ok(linked)).unwrap()
+                beside_the_quiet(&profiles, &[&view], labels, |_| Ok(linked)).unwrap()
             };
             let rest = found(true).unwrap_or_else(|| panic!("{of_ten} of ten"));
             let wrong = (0..rows).filter(|&row| (rest.members[row] > 0.5) != carries(row));

@@ -2,6 +2,7 @@
 
 use super::grain::Grain;
 use super::group::Group;
+use crate::Labels;
 
 /// Share of the visible variance of some pictures that their mean holds beyond that of the rest of their class, if they look
 /// alike. Pictures of one class of CIFAR-10 have a tenth in common, those of an easy class much more, and a few that are taken at
@@ -11,15 +12,10 @@ const ALIKE: f64 = 0.25;
 const LEAST: usize = 4;
 
 /// `group` without the classes whose pictures in it look alike.
-pub(super) fn without_copies(
-    group: Group,
-    visible: &Grain<'_>,
-    labels: &[u32],
-    classes: usize,
-) -> Group {
+pub(super) fn without_copies(group: Group, visible: &Grain<'_>, labels: Labels<'_>) -> Group {
     let (inside, outside) = group.sides();
     let of_class = |rows: &[usize]| -> Vec<Vec<usize>> {
-        let mut members = vec![Vec::new(); classes];
+        let mut members = vec![Vec::new(); labels.classes];
         rows.iter()
             .for_each(|&i| members[labels[i] as usize].push(i));
         members
@@ -72,13 +68,9 @@ mod tests {
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * dim..][..dim]);
         let coefficients = Coefficients::of(n, (8, 8), &read);
         let labels: Vec<u32> = (0..n as u32).map(|i| i % 2).collect();
-        let group = Group {
-            scores: vec![9.0; n],
-            members: (0..n).map(|i| f64::from(u8::from(i < 20))).collect(),
-            doubt: 0.0,
-        };
+        let group = Group::of_rows(n, |i| i < 20);
         let visible = Grain::new(&coefficients, Band::Visible);
-        let left = without_copies(group, &visible, &labels, 2);
+        let left = without_copies(group, &visible, Labels::new(&labels, 2));
         let inside: Vec<usize> = left.sides().0;
         assert_eq!(inside, (0..20).step_by(2).collect::<Vec<_>>());
     }

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::folds::Folds;
 use super::linalg::{Factor, Rows, Slab};
 use super::matched::Matched;
-use crate::Result;
 use crate::mixture::{Anchor, Mixture};
+use crate::{Labels, Result};
 
 /// Refinements of the training targets.
 const ROUNDS: usize = 6;
@@ -30,7 +30,7 @@ pub(super) struct Fit {
 /// Scores `rows` (features of about unit variance, in the order of the `folds`) against `labels`, in block order.
 pub(super) fn matched<'a>(
     rows: &Rows,
-    labels: &[u32],
+    labels: Labels<'_>,
     folds: &'a Folds,
     fit: Fit,
 ) -> Result<Matched<'a>> {
@@ -65,7 +65,7 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn new(rows: Slab<'a>, labels: &[u32], members: &'a [usize]) -> Self {
+    fn new(rows: Slab<'a>, labels: Labels<'_>, members: &'a [usize]) -> Self {
         Self {
             labels: members.iter().map(|&i| labels[i]).collect(),
             gram: rows.gram(),
@@ -104,7 +104,7 @@ fn score_part(parts: &[Part<'_>], k: usize, classes: usize, fit: Fit) -> Result<
         };
         let scores = training.par_iter().enumerate().map(of_part);
         let scores = scores.collect::<Vec<_>>().concat();
-        let mixture = Mixture::fit(&scores, &labels, classes, fit.anchor);
+        let mixture = Mixture::fit(&scores, Labels::new(&labels, classes), fit.anchor);
         let mut scored = scores.iter().zip(&labels);
         for carries in &mut carries {
             for (carries, (&score, &label)) in carries.iter_mut().zip(&mut scored) {
@@ -240,7 +240,8 @@ mod tests {
 
     /// Of each row, and of wrong labels.
     fn scored(rows: &Rows, labels: &[u32]) -> [Vec<f64>; 2] {
-        let folds = Folds::draw(labels, CLASSES, Seed(0));
+        let labels = Labels::new(labels, CLASSES);
+        let folds = Folds::draw(labels, Seed(0));
         let matched = matched(&rows.select(&folds.order()), labels, &folds, FIT).unwrap();
         [matched.own, matched.wrong]
     }

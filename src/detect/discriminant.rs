@@ -201,6 +201,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::{Labels, Seed};
 
     #[test]
     fn where_all_of_few_rows_carry_there_is_a_direction_still() {
@@ -210,7 +211,7 @@ mod tests {
             values: (0..n * dim).map(value).collect(),
             dim,
         };
-        let folds = Folds::draw(&vec![0; n], 1, crate::Seed(0));
+        let folds = Folds::draw(Labels::new(&vec![0; n], 1), Seed(0));
         let profile = Profile::new(&rows, &folds);
         for left in [0.0, 1e-9, 1e-5, 1e-3] {
             let scores = profile.scores(&vec![1.0 - left; n]).unwrap();
@@ -222,7 +223,7 @@ mod tests {
     fn both_parts_of_a_testimony_make_the_score_and_wrong_labels_speak_in_the_first() {
         let n = 200;
         let noise = |i: usize| ((i * 7919) % 101) as f64 / 50.0 - 1.0;
-        let carries: Vec<f64> = (0..n).map(|i| f64::from(u8::from(i % 4 == 0))).collect();
+        let carries: Vec<f64> = (0..n).map(|i| f64::from(i % 4 == 0)).collect();
         let view = View {
             name: "view",
             scores: (0..n).map(|i| noise(i) + 3.0 * carries[i]).collect(),
@@ -241,7 +242,7 @@ mod tests {
             values: (0..n).flat_map(row).collect(),
             dim: 2,
         };
-        let folds = Folds::draw(&vec![0; n], 1, crate::Seed(0));
+        let folds = Folds::draw(Labels::new(&vec![0; n], 1), Seed(0));
         let profile = Profile::new(&rows, &folds);
         let scores = profile.scores(&carries).unwrap();
         let testimony = profile.testimony(&carries, &[&view]).unwrap();

@@ -4,6 +4,7 @@ use super::View;
 use super::eye::Kind;
 use super::group::Group;
 use super::split::{Gap, Split};
+use crate::Labels;
 use crate::mixture::{Anchor, Mixture};
 
 /// Share of the rows without a pattern that are spread wider than a normal law has them. Under wrong labels, 3 to 9 rows in 10,000
@@ -33,21 +34,21 @@ impl<'a> Evident<'a> {
     }
 
     /// The rows that stand apart by this view.
-    pub(super) fn group(&self, labels: &[u32], classes: usize) -> Option<Group> {
+    pub(super) fn group(&self, labels: Labels<'_>) -> Option<Group> {
         let (anchor, gap) = match self.lawful {
             true => (Anchor::LOOSE, &Gap::KNOWN),
             false => (Anchor::FAR, &Gap::SEARCHED),
         };
         let scores = &self.view.scores;
-        let mut mixture = Mixture::fit(scores, labels, classes, anchor);
+        let mut mixture = Mixture::fit(scores, labels, anchor);
         let split = Split::new(scores.clone(), &mixture, labels);
-        let group = split.apart_by(gap, labels, classes)?;
+        let group = split.apart_by(gap, labels)?;
         if !self.lawful {
             return Some(group);
         }
         mixture.tail = OUTLIERS;
         let strict = Split::new(scores.clone(), &mixture, labels);
-        strict.group.of_parts(labels, classes)
+        strict.group.of_parts(labels)
     }
 }
 
@@ -77,7 +78,7 @@ mod tests {
         };
         let labels: Vec<u32> = (0..rows as u32).map(|i| i / 200 % 4).collect();
         let group = Evident::lawful(&view, Kind::Place)
-            .group(&labels, 4)
+            .group(Labels::new(&labels, 4))
             .unwrap();
         let sure = (0..rows).filter(|&i| group.members[i] > 0.9);
         let (found, natural): (Vec<usize>, Vec<usize>) = sure.partition(|&i| carries(i));

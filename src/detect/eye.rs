@@ -7,14 +7,12 @@ use std::cell::OnceCell;
 
 use super::View;
 use super::colours::Colours;
-use super::folds::Folds;
 use super::grain::Grain;
+use super::inquiry::Inquiry;
 use super::lens::Band;
-use super::net::Learner;
 use super::spectrum::Spectrum;
 use super::{template, texture};
-use crate::observe::Observer;
-use crate::{Result, Seed};
+use crate::Result;
 
 /// The faint part of the pictures tells the class this many times as well as the visible part. On clean CIFAR-10 it is 1.0 to
 /// 1.3 times, where 100 to 10,000 rows alone teach a network; on rows under adversarial noise 2 and more.
@@ -53,9 +51,7 @@ pub(super) struct Eye<'a> {
     pub(super) contrast: &'a Grain<'a>,
     /// What is left of the faint part under noise that drowns perturbations.
     bold: &'a Grain<'a>,
-    labels: &'a [u32],
-    folds: &'a Folds,
-    seed: Seed,
+    inquiry: Inquiry<'a>,
     seen: OnceCell<Seen>,
     large: OnceCell<Large>,
 }
@@ -141,9 +137,7 @@ impl<'a> Eye<'a> {
     pub(super) fn new(
         spectrum: &'a Spectrum<'a>,
         [grain, steady, contrast, bold]: [&'a Grain<'a>; 4],
-        labels: &'a [u32],
-        folds: &'a Folds,
-        seed: Seed,
+        inquiry: Inquiry<'a>,
     ) -> Self {
         Self {
             spectrum,
@@ -151,9 +145,7 @@ impl<'a> Eye<'a> {
             steady,
             contrast,
             bold,
-            labels,
-            folds,
-            seed,
+            inquiry,
             seen: OnceCell::new(),
             large: OnceCell::new(),
         }
@@ -163,16 +155,19 @@ impl<'a> Eye<'a> {
     ///
     /// # Errors
     /// [`crate::Error::Numeric`] where a matrix cannot be factored, [`crate::Error::Interrupted`] when the observer says so.
-    pub(super) fn look(&self, observer: &dyn Observer) -> Result<&Seen> {
+    pub(super) fn look(&self) -> Result<&Seen> {
         if let Some(seen) = self.seen.get() {
             return Ok(seen);
         }
-        let (labels, folds) = (self.labels, self.folds);
-        let rows: Vec<usize> = (0..labels.len()).collect();
+        let Inquiry { labels, folds, .. } = self.inquiry;
+        let rows = self.inquiry.rows();
         let standard = |view: View| view.standard(&rows);
         let coordinates = template::coordinates(self.spectrum, Band::Visible, folds);
         let textures = texture::features(self.grain)?;
-        let [net, exchanged] = self.by_network(self.grain, Colours::BOTH, observer)?;
+        let [net, exchanged] = self
+            .inquiry
+            .learner(self.grain)
+            .shown_in(Colours::BOTH, |_| true)?;
         let seen = Seen {
             place: standard(template::view("template", &coordinates, labels, folds)?),
             texture: standard(texture::view(&textures, labels, folds)?),
@@ -187,35 +182,17 @@ impl<'a> Eye<'a> {
     ///
     /// # Errors
     /// As [`Eye::look`].
-    pub(super) fn large(&self, observer: &dyn Observer) -> Result<&Large> {
+    pub(super) fn large(&self) -> Result<&Large> {
         if let Some(large) = self.large.get() {
             return Ok(large);
         }
-        let rows: Vec<usize> = (0..self.labels.len()).collect();
-        let by_network = |grain| -> Result<Vec<f64>> {
-            let [view] = self.by_network(grain, [Colours::Own], observer)?;
-            Ok(view.standard(&rows))
-        };
+        let rows = self.inquiry.rows();
+        let by_network =
+            |grain| -> Result<_> { Ok(self.inquiry.learner(grain).view()?.standard(&rows)) };
         let large = Large {
             contrast: by_network(self.contrast)?,
             bold: by_network(self.bold)?,
         };
         Ok(self.large.get_or_init(|| large))
-    }
-
-    /// What a network finds of the labels of all rows in `grain`, shown in each of the `colours`.
-    fn by_network<const N: usize>(
-        &self,
-        grain: &Grain<'_>,
-        colours: [Colours; N],
-        observer: &dyn Observer,
-    ) -> Result<[View; N]> {
-        let learner = Learner {
-            grain,
-            folds: self.folds,
-            seed: self.seed,
-            observer,
-        };
-        learner.shown_in(colours, self.labels, |_| true)
     }
 }

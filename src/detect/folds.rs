@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rand::RngExt;
 use rand::seq::SliceRandom;
 
-use crate::Seed;
+use crate::{Labels, Seed};
 
 /// Parts of the data; a row is scored by a model of the other parts.
 const FOLDS: usize = 5;
@@ -24,10 +24,10 @@ pub(super) struct Folds {
 }
 
 impl Folds {
-    pub(super) fn draw(labels: &[u32], classes: usize, seed: Seed) -> Self {
+    pub(super) fn draw(labels: Labels<'_>, seed: Seed) -> Self {
         let mut members = vec![Vec::new(); FOLDS];
         let mut next = 0;
-        for class in 0..classes {
+        for class in 0..labels.classes {
             let mut rows: Vec<usize> = (0..labels.len())
                 .filter(|&i| labels[i] as usize == class)
                 .collect();
@@ -39,7 +39,7 @@ impl Folds {
         }
         Self {
             members,
-            classes,
+            classes: labels.classes,
             seed,
         }
     }
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn every_row_is_in_one_fold_and_every_class_in_every_fold() {
         let labels: Vec<u32> = (0..100).map(|i| i % 4).collect();
-        let folds = Folds::draw(&labels, 4, Seed(0));
+        let folds = Folds::draw(Labels::new(&labels, 4), Seed(0));
         let mut all: Vec<usize> = folds.order();
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn renumbered_folds_hold_the_places_of_the_rows() {
         let labels: Vec<u32> = (0..50).map(|i| i % 2).collect();
-        let folds = Folds::draw(&labels, 2, Seed(1));
+        let folds = Folds::draw(Labels::new(&labels, 2), Seed(1));
         let rows: Vec<usize> = (0..50).step_by(3).collect();
         let few = folds.renumbered(&rows);
         let mut places = few.order();

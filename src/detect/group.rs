@@ -1,7 +1,8 @@
 //! Groups of rows that differ from the rest of the drop in the same way.
 
 use super::View;
-use crate::stats::{moments, tally};
+use crate::Labels;
+use crate::stats::moments;
 
 /// A group has at least this many rows: a picture and its copies are alike as well.
 pub(super) const LEAST: usize = 8;
@@ -22,10 +23,17 @@ const MISSED: f64 = 0.2;
 const ONE_CLASS: f64 = 0.9;
 
 /// How many of the `rows` are of each class, and how many of all rows.
-pub(super) fn by_class(rows: &[usize], labels: &[u32], classes: usize) -> Vec<(usize, usize)> {
-    let inside = tally(rows.iter().map(|&row| labels[row]), classes);
-    let all = tally(labels.iter().copied(), classes);
-    inside.into_iter().zip(all).collect()
+pub(super) fn by_class(rows: &[usize], labels: Labels<'_>) -> Vec<(usize, usize)> {
+    let inside = labels.counts_of(rows.iter().copied());
+    inside.into_iter().zip(labels.counts()).collect()
+}
+
+/// The share of a class that is in a group, for the median one of the classes that have rows; `by_class` it has so many of so many.
+pub(super) fn usual_share(by_class: &[(usize, usize)]) -> f64 {
+    let shares = by_class.iter().filter(|(_, all)| *all > 0);
+    let mut shares: Vec<f64> = shares.map(|&(k, n)| k as f64 / n as f64).collect();
+    shares.sort_by(f64::total_cmp);
+    shares[shares.len().saturating_sub(1) / 2]
 }
 
 /// Rows that stand apart from the rest.
@@ -40,6 +48,13 @@ pub struct Group {
 }
 
 impl Group {
+    /// Of those of so many `rows` that are `inside`, without a doubt.
+    #[cfg(test)]
+    pub(super) fn of_rows(rows: usize, inside: impl Fn(usize) -> bool) -> Self {
+        let members = (0..rows).map(|row| f64::from(inside(row)));
+        Self::new(vec![0.0; rows], members.collect())
+    }
+
     pub(super) fn new(scores: Vec<f64>, members: Vec<f64>) -> Self {
         let open: f64 = members.iter().map(|p| p * (1.0 - p)).sum();
         let total: f64 = members.iter().sum();
@@ -51,10 +66,10 @@ impl Group {
     }
 
     /// The rows that are not in this group, without the classes that are all outside.
-    pub(super) fn rest(&self, labels: &[u32], classes: usize) -> Self {
+    pub(super) fn rest(&self, labels: Labels<'_>) -> Self {
         let scores = self.scores.iter().map(|score| -score).collect();
         let members = self.members.iter().map(|p| 1.0 - p).collect();
-        Self::new(scores, members).without_whole_classes(labels, classes)
+        Self::new(scores, members).without_whole_classes(labels)
     }
 
     /// This group of some `rows` as one of `all` rows, the others outside.
@@ -86,18 +101,14 @@ impl Group {
         both > 0.5 * self.members.iter().sum::<f64>()
     }
 
-    /// The share of a class that is in the group, for the median one of the classes that have rows.
-    pub(super) fn usual_share(&self, labels: &[u32], classes: usize) -> f64 {
-        let by_class = by_class(&self.sides().0, labels, classes);
-        let shares = by_class.iter().filter(|(_, all)| *all > 0);
-        let mut shares: Vec<f64> = shares.map(|&(k, n)| k as f64 / n as f64).collect();
-        shares.sort_by(f64::total_cmp);
-        shares[shares.len().saturating_sub(1) / 2]
+    /// How many of its rows are of each class, and how many of all rows.
+    pub(super) fn by_class(&self, labels: Labels<'_>) -> Vec<(usize, usize)> {
+        by_class(&self.sides().0, labels)
     }
 
     /// Whether it holds nearly all rows of most classes.
-    pub(super) fn is_nearly_all(&self, labels: &[u32], classes: usize) -> bool {
-        self.usual_share(labels, classes) >= NEARLY_ALL
+    pub(super) fn is_nearly_all(&self, labels: Labels<'_>) -> bool {
+        usual_share(&self.by_class(labels)) >= NEARLY_ALL
     }
 
     /// Whether a `part` of it holds nearly all of its rows.
@@ -126,35 +137,26 @@ impl Group {
 
     /// Whether it is of the rows of the `known` group, with fewer in doubt, and loses none of its classes: the surest accounts are
     /// those that leave out the class that is hardest to tell.
-    pub(super) fn is_surer_of(&self, known: &Self, labels: &[u32], classes: usize) -> bool {
-        self.doubt < known.doubt
-            && self.shared(known) >= SAME
-            && self.has_classes_of(known, labels, classes)
+    pub(super) fn is_surer_of(&self, known: &Self, labels: Labels<'_>) -> bool {
+        self.doubt < known.doubt && self.shared(known) >= SAME && self.has_classes_of(known, labels)
     }
 
     /// Whether it loses no class of the `known` group and finds one that this has missed, with few rows in doubt: where a class is
     /// missed, the others may be told without any.
-    pub(super) fn completes(&self, known: &Self, labels: &[u32], classes: usize) -> bool {
-        let mut held = known.held_of(self, labels, classes);
-        self.doubt <= OPEN
-            && self.has_classes_of(known, labels, classes)
-            && held.any(|share| share < MISSED)
+    pub(super) fn completes(&self, known: &Self, labels: Labels<'_>) -> bool {
+        let mut held = known.held_of(self, labels);
+        self.doubt <= OPEN && self.has_classes_of(known, labels) && held.any(|share| share < MISSED)
     }
 
     /// Whether it holds most of the rows that the `other` group has of each class.
-    fn has_classes_of(&self, other: &Self, labels: &[u32], classes: usize) -> bool {
-        let mut held = self.held_of(other, labels, classes);
+    fn has_classes_of(&self, other: &Self, labels: Labels<'_>) -> bool {
+        let mut held = self.held_of(other, labels);
         held.all(|share| share > 0.5)
     }
 
     /// Which share it holds of the rows that the `other` group has of each class, of which it has more than a few.
-    fn held_of(
-        &self,
-        other: &Self,
-        labels: &[u32],
-        classes: usize,
-    ) -> impl Iterator<Item = f64> + use<> {
-        let mut rows = vec![(0f64, 0f64); classes];
+    fn held_of(&self, other: &Self, labels: Labels<'_>) -> impl Iterator<Item = f64> + use<> {
+        let mut rows = vec![(0f64, 0f64); labels.classes];
         let members = self.members.iter().zip(&other.members).zip(labels);
         for ((&own, &of_other), &label) in members {
             let (both, all) = &mut rows[label as usize];
@@ -166,9 +168,9 @@ impl Group {
     }
 
     /// Whether nearly all of its rows are of one class.
-    pub(super) fn is_of_one_class(&self, labels: &[u32], classes: usize) -> bool {
+    pub(super) fn is_of_one_class(&self, labels: Labels<'_>) -> bool {
         let inside = self.sides().0;
-        let counts = tally(inside.iter().map(|&i| labels[i]), classes);
+        let counts = labels.counts_of(inside.iter().copied());
         let most = counts.into_iter().max().unwrap_or(0);
         most as f64 >= ONE_CLASS * inside.len() as f64
     }
@@ -195,13 +197,13 @@ impl Group {
     }
 
     /// The group without the classes that are in it as a whole, if enough is left.
-    pub(super) fn of_parts(self, labels: &[u32], classes: usize) -> Option<Self> {
-        let group = self.without_whole_classes(labels, classes);
+    pub(super) fn of_parts(self, labels: Labels<'_>) -> Option<Self> {
+        let group = self.without_whole_classes(labels);
         (group.sides().0.len() >= LEAST).then_some(group)
     }
 
-    fn without_whole_classes(self, labels: &[u32], classes: usize) -> Self {
-        let mut inside = vec![(0f64, 0f64); classes];
+    fn without_whole_classes(self, labels: Labels<'_>) -> Self {
+        let mut inside = vec![(0f64, 0f64); labels.classes];
         for (&p, &label) in self.members.iter().zip(labels) {
             let (members, rows) = &mut inside[label as usize];
             *members += p;
@@ -212,7 +214,7 @@ impl Group {
     }
 
     /// The group without the rows of the classes that are `left_out`.
-    pub(super) fn without_classes(mut self, labels: &[u32], left_out: &[bool]) -> Self {
+    pub(super) fn without_classes(mut self, labels: Labels<'_>, left_out: &[bool]) -> Self {
         let rows = self.members.iter_mut().zip(labels);
         let left_out = rows.filter(|(_, label)| left_out[**label as usize]);
         left_out.for_each(|(p, _)| *p = 0.0);
@@ -227,7 +229,7 @@ mod tests {
     #[test]
     fn an_account_of_the_same_rows_is_surer_with_fewer_in_doubt() {
         let of = |members: [f64; 6]| Group::new(vec![0.0; 6], members.into());
-        let surer = |one: &Group, other: &Group| one.is_surer_of(other, &[0; 6], 1);
+        let surer = |one: &Group, other: &Group| one.is_surer_of(other, Labels::new(&[0; 6], 1));
         let vague = of([1.0, 1.0, 1.0, 1.0, 0.6, 0.0]);
         assert!(surer(&of([1.0, 1.0, 1.0, 1.0, 1.0, 0.0]), &vague));
         assert!(!surer(&of([1.0, 1.0, 1.0, 1.0, 0.6, 0.6]), &vague));
@@ -242,12 +244,12 @@ mod tests {
             let members = (0..200).map(|i| if i < from { 0.0 } else { p });
             Group::new(vec![0.0; 200], members.collect())
         };
-        let surer = |from: usize| of(from, 0.99).is_surer_of(&of(0, 0.9), &labels, 2);
+        let surer = |from: usize| of(from, 0.99).is_surer_of(&of(0, 0.9), Labels::new(&labels, 2));
         assert!(surer(0) && surer(5));
         assert!(!surer(20), "a class is lost");
         let few = of(15, 0.9);
         assert!(
-            of(20, 0.99).is_surer_of(&few, &labels, 2),
+            of(20, 0.99).is_surer_of(&few, Labels::new(&labels, 2)),
             "five rows are no class"
         );
     }
@@ -260,7 +262,7 @@ mod tests {
             let members = (0..200).map(|i| if inside(i) { p } else { 0.0 });
             Group::new(vec![0.0; 200], members.collect())
         };
-        let completes = |all: Group, known: Group| all.completes(&known, &labels, 2);
+        let completes = |all: Group, known: Group| all.completes(&known, Labels::new(&labels, 2));
         let missed = || of(18, 100, 1.0);
         assert!(completes(of(0, 100, 0.95), missed()));
         assert!(!completes(of(0, 100, 0.9), missed()), "in doubt");
@@ -282,8 +284,7 @@ mod tests {
             scores: (0..20).map(|i| if i < 5 { inside } else { 0.0 }).collect(),
             null: Vec::new(),
         };
-        let members = (0..20).map(|i| f64::from(u8::from(i < 5)));
-        let group = Group::new(vec![0.0; 20], members.collect());
+        let group = Group::of_rows(20, |i| i < 5);
         let [less, more] = [-1.0, 1.0].map(trace);
         assert!(group.stands_out(&[&less, &more]));
         assert!(!group.stands_out(&[&less, &less]));
@@ -292,22 +293,18 @@ mod tests {
     #[test]
     fn a_group_of_nearly_all_may_lack_a_class() {
         let labels: Vec<u32> = (0..60).map(|i| i % 3).collect();
-        let group = |shares: [usize; 3]| {
-            let inside = |i: usize| i / 3 < shares[i % 3];
-            let members = (0..60).map(|i| f64::from(u8::from(inside(i))));
-            Group::new(vec![0.0; 60], members.collect())
-        };
-        assert_eq!(group([20, 4, 10]).usual_share(&labels, 4), 0.5);
-        assert!(group([20, 0, 19]).is_nearly_all(&labels, 4));
-        assert!(!group([20, 10, 10]).is_nearly_all(&labels, 4));
+        let group = |shares: [usize; 3]| Group::of_rows(60, |i| i / 3 < shares[i % 3]);
+        let labels = Labels::new(&labels, 4);
+        assert_eq!(usual_share(&group([20, 4, 10]).by_class(labels)), 0.5);
+        assert!(group([20, 0, 19]).is_nearly_all(labels));
+        assert!(!group([20, 10, 10]).is_nearly_all(labels));
     }
 
     #[test]
     fn nearly_all_rows_of_one_class_make_a_group_of_it() {
         let group = |of_class: usize| {
-            let members = (0..20).map(|i| f64::from(u8::from(i < 10)));
             let labels: Vec<u32> = (0..20).map(|i| u32::from(i >= of_class)).collect();
-            Group::new(vec![0.0; 20], members.collect()).is_of_one_class(&labels, 2)
+            Group::of_rows(20, |i| i < 10).is_of_one_class(Labels::new(&labels, 2))
         };
         assert!(group(9) && group(1) && !group(7));
     }

@@ -105,7 +105,7 @@ mod tests {
             let noise = if row % 4 == 0 { 4.0 } else { 1.0 } / 255.0;
             for at in 0..256 {
                 let (y, x) = (at / 16, at % 16);
-                let square = f32::from(u8::from((4..10).contains(&x) && (4..10).contains(&y)));
+                let square = f32::from((4..10).contains(&x) && (4..10).contains(&y));
                 let value = bright + slope * (x + y) as f32 + 0.2 * square;
                 pixels.extend([(); 3].map(|()| value + noise * draw()));
             }

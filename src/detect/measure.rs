@@ -4,16 +4,14 @@ use half::f16;
 
 use super::coefficients::Coefficients;
 use super::colours::Colours;
-use super::folds::Folds;
 use super::grain::Grain;
+use super::inquiry::Inquiry;
 use super::lens::Band;
 use super::linalg::Rows;
-use super::net::Learner;
 use super::spectrum::Spectrum;
 use super::{View, loudness, pixel, template, texture};
+use crate::Result;
 use crate::data::Dataset;
-use crate::observe::Observer;
-use crate::{Result, Seed};
 
 /// Steps of the stage `evidence`; the last one is the search in what was measured.
 pub(super) const STEPS: u64 = 5;
@@ -24,8 +22,7 @@ pub(super) struct Measuring<'a> {
     pub(super) pixels: &'a Coefficients<'a>,
     /// What people do not see.
     pub(super) grain: &'a Grain<'a>,
-    pub(super) folds: &'a Folds,
-    pub(super) seed: Seed,
+    pub(super) inquiry: Inquiry<'a>,
 }
 
 /// All views, and what they rest on.
@@ -64,23 +61,21 @@ impl Measured<'_> {
 
 impl<'a> Measuring<'a> {
     /// The views; `residual` is what a D-VAE leaves of the rows.
-    pub(super) fn all(&self, residual: Vec<f16>, observer: &dyn Observer) -> Result<Measured<'a>> {
+    pub(super) fn all(&self, residual: Vec<f16>) -> Result<Measured<'a>> {
         let Self {
             data,
             pixels,
             grain,
-            folds,
-            seed,
+            inquiry,
         } = *self;
-        let labels = &data.labels()[..];
-        let size = (data.height, data.width);
-        let learner = Learner {
-            grain,
+        let Inquiry {
+            labels,
             folds,
-            seed,
             observer,
-        };
-        let [net, exchanged] = learner.shown_in(Colours::BOTH, labels, |_| true)?;
+            ..
+        } = inquiry;
+        let size = (data.height, data.width);
+        let [net, exchanged] = inquiry.learner(grain).shown_in(Colours::BOTH, |_| true)?;
 
         observer.stage("evidence", STEPS);
         let done = |step| {

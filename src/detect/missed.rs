@@ -1,6 +1,7 @@
 //! Classes that a group may have missed: one view may find a pattern in all classes but one.
 
 use super::group::{self, Group};
+use crate::Labels;
 
 /// A class of which a group has less than this share of what it has of most classes is missed, or carries nothing.
 const NEXT_TO_NONE: f64 = 0.05;
@@ -11,9 +12,9 @@ pub(super) struct Missed(Vec<bool>);
 impl Missed {
     /// Those of `group`; `None` if there are none, or if it has next to nothing of half of the classes: then it is of the others. A
     /// class of which it would have only a few rows anyway, it may lack by chance.
-    pub(super) fn of(group: &Group, labels: &[u32], classes: usize) -> Option<Self> {
-        let by_class = group::by_class(&group.sides().0, labels, classes);
-        let usual = group.usual_share(labels, classes);
+    pub(super) fn of(group: &Group, labels: Labels<'_>) -> Option<Self> {
+        let by_class = group.by_class(labels);
+        let usual = group::usual_share(&by_class);
         let is_missed = |&(inside, all): &(usize, usize)| {
             let expected = usual * all as f64;
             expected >= group::LEAST as f64 && (inside as f64) < NEXT_TO_NONE * expected
@@ -36,7 +37,7 @@ impl Missed {
     pub(super) fn added_to(&self, group: &Group, answers: &[f64]) -> Group {
         let mut members = group.members.clone();
         self.rows()
-            .for_each(|row| members[row] = f64::from(u8::from(answers[row] > 0.0)));
+            .for_each(|row| members[row] = f64::from(answers[row] > 0.0));
         Group::new(group.scores.clone(), members)
     }
 }
@@ -50,9 +51,8 @@ mod tests {
     fn missed(has: [bool; 4], of: usize) -> Option<Vec<bool>> {
         let labels: Vec<u32> = (0..400).map(|row| row / 20 % 4).collect();
         let member = |row: usize| row.is_multiple_of(of) && has[labels[row] as usize];
-        let members = (0..labels.len()).map(|row| f64::from(u8::from(member(row))));
-        let group = Group::new(vec![0.0; labels.len()], members.collect());
-        let missed = Missed::of(&group, &labels, 5)?;
+        let group = Group::of_rows(labels.len(), member);
+        let missed = Missed::of(&group, Labels::new(&labels, 5))?;
         Some((0..4).map(|class| missed.0[20 * class]).collect())
     }
 

@@ -18,6 +18,7 @@ mod features;
 mod folds;
 mod grain;
 mod group;
+mod inquiry;
 mod lens;
 mod linalg;
 mod link;
@@ -44,7 +45,7 @@ mod whole;
 use crate::data::Dataset;
 use crate::dvae::Traces;
 use crate::observe::Observer;
-use crate::{Result, Seed};
+use crate::{Labels, Result, Seed};
 use admitted::Admitted;
 use apart::Search;
 use coefficients::Coefficients;
@@ -52,6 +53,7 @@ use eye::Eye;
 use folds::Folds;
 use grain::Grain;
 pub use group::Group;
+use inquiry::Inquiry;
 use lens::Band;
 use measure::Measuring;
 pub use part::Part;
@@ -136,8 +138,14 @@ pub fn collect(
     observer: &dyn Observer,
 ) -> Result<Evidence> {
     let labels = &data.labels()[..];
-    let (count, classes) = (labels.len(), data.class_names.len());
-    let folds = &Folds::draw(labels, classes, seed);
+    let labels = Labels::new(labels, data.class_names.len());
+    let count = labels.len();
+    let inquiry = Inquiry {
+        labels,
+        folds: &Folds::draw(labels, seed),
+        seed,
+        observer,
+    };
     let read = |i: usize, out: &mut [f32]| {
         let pixels = out.iter_mut().zip(data.image(i));
         pixels.for_each(|(out, &v)| *out = f32::from(v) / 255.0);
@@ -156,16 +164,13 @@ pub fn collect(
         data,
         pixels,
         grain: &grain,
-        folds,
-        seed,
+        inquiry,
     };
-    let measured = measuring.all(residual, observer)?;
+    let measured = measuring.all(residual)?;
     let eye = &Eye::new(
         &measured.spectrum,
         [&visible, &steady, &contrast, &bold],
-        labels,
-        folds,
-        seed,
+        inquiry,
     );
     let admitted = Admitted {
         measured: &measured,
@@ -181,25 +186,23 @@ pub fn collect(
         exact: admitted.has(Part::Exact),
         features: [few, all],
         grain: &grain,
-        labels,
-        folds,
-        seed,
+        inquiry,
     };
-    let (linked, unlinked) = search.groups(observer)?;
+    let (linked, unlinked) = search.groups()?;
     observer.progress(measure::STEPS);
     observer.check()?;
     let apart = |i: usize| linked.iter().any(|group| group.members[i] > 0.5);
     let rest: Vec<bool> = (0..count).map(|i| !apart(i)).collect();
-    let (look, large) = (&|| eye.look(observer), || eye.large(observer));
+    let (look, large) = (&|| eye.look(), || eye.large());
     let mut wholes = match admitted.whole() {
-        Some(views) => whole::wholes(&views, labels, classes, &rest, look, large)?,
+        Some(views) => whole::wholes(&views, labels, &rest, look, large)?,
         None => Vec::new(),
     };
     if linked.is_empty()
         && wholes.is_empty()
         && let Some(views) = admitted.throughout()
     {
-        wholes.extend(throughout::carries(views, labels, classes, look)?);
+        wholes.extend(throughout::carries(views, labels, look)?);
     }
     Ok(Evidence {
         views: measured.into_views(),

@@ -15,8 +15,8 @@ use rayon::prelude::*;
 
 use super::View;
 use super::colours::Colours;
-use super::folds::Folds;
 use super::grain::Grain;
+use super::inquiry::Inquiry;
 use super::matched::Matched;
 use crate::nn::epochs::Epochs;
 use crate::nn::layers::Linear;
@@ -27,7 +27,6 @@ use crate::nn::params::Params;
 use crate::nn::schedule::{Anneal, OneCycle};
 use crate::nn::unit::{Unit, conv};
 use crate::nn::{Mode, Precision};
-use crate::observe::Observer;
 use crate::{Result, Seed};
 
 /// Fewer rows than this teach a network nothing.
@@ -63,21 +62,18 @@ const SCHEDULE: OneCycle = OneCycle {
 pub(super) struct Learner<'a> {
     /// What the networks see of the rows.
     pub(super) grain: &'a Grain<'a>,
-    /// Which rows there are, and of how many classes.
-    pub(super) folds: &'a Folds,
-    pub(super) seed: Seed,
-    pub(super) observer: &'a dyn Observer,
+    pub(super) inquiry: Inquiry<'a>,
 }
 
 impl Learner<'_> {
     /// Evidence that a network finds each row's class in its grain.
-    pub(super) fn view(&self, labels: &[u32]) -> Result<View> {
-        self.taught(labels, |_| true)
+    pub(super) fn view(&self) -> Result<View> {
+        self.taught(|_| true)
     }
 
     /// As [`Learner::view`], from networks that learnt the classes of the rows that `teaches` names alone.
-    pub(super) fn taught(&self, labels: &[u32], teaches: impl Fn(usize) -> bool) -> Result<View> {
-        let [view] = self.shown_in([Colours::Own], labels, teaches)?;
+    pub(super) fn taught(&self, teaches: impl Fn(usize) -> bool) -> Result<View> {
+        let [view] = self.shown_in([Colours::Own], teaches)?;
         Ok(view)
     }
 
@@ -85,14 +81,13 @@ impl Learner<'_> {
     pub(super) fn shown_in<const N: usize>(
         &self,
         colours: [Colours; N],
-        labels: &[u32],
         teaches: impl Fn(usize) -> bool,
     ) -> Result<[View; N]> {
-        let classes = self.folds.classes;
-        let mut matched = colours.map(|_| Matched::new(labels.len(), self.folds));
+        let Inquiry { labels, folds, .. } = self.inquiry;
+        let mut matched = colours.map(|_| Matched::new(labels.len(), folds));
         let target = |(row, &label): (usize, &u32)| teaches(row).then_some(label);
         let targets: Vec<Option<u32>> = labels.iter().enumerate().map(target).collect();
-        self.by_halves(&targets, classes, |net, rows| {
+        self.by_halves(&targets, labels.classes, |net, rows| {
             for (colours, matched) in colours.into_iter().zip(&mut matched) {
                 self.ask(net, rows, colours, |row, logits| {
                     matched.note(row, labels[row], |label| margin(logits, label));
@@ -123,7 +118,7 @@ impl Learner<'_> {
         kinds: usize,
         mut use_net: impl FnMut(&Net, &[usize]) -> Result<()>,
     ) -> Result<()> {
-        let order = self.folds.order();
+        let order = self.inquiry.folds.order();
         let half = |parity: usize| -> Vec<usize> {
             order.iter().copied().skip(parity).step_by(2).collect()
         };
@@ -139,7 +134,8 @@ impl Learner<'_> {
 
     /// A network that learnt of which of so many `kinds` these `rows` are.
     fn train(&self, rows: &[(usize, u32)], kinds: usize) -> Result<Net> {
-        let Self { grain, seed, .. } = *self;
+        let Self { grain, inquiry } = *self;
+        let seed = inquiry.seed;
         let net = Net::new(kinds, seed.derive("net.init", 0))?;
         let reach = if rows.len() < FEW { 2 * SHIFT } else { 0 };
         let epochs = Epochs {
@@ -164,7 +160,7 @@ impl Learner<'_> {
                 let logits = net.forward(&batch(grain, &rows, roll)?, mode)?;
                 Epoch::loss(mode, &logits, &labels, SMOOTHING)
             },
-            self.observer,
+            inquiry.observer,
         )?;
         Ok(net)
     }
@@ -178,7 +174,7 @@ impl Learner<'_> {
         mut visit: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         for rows in rows.chunks(BATCH) {
-            self.observer.check()?;
+            self.inquiry.observer.check()?;
             let shown = batch(self.grain, rows, |_, picture| colours.show(picture))?;
             let logits = net.forward(&shown, Mode::Eval)?.to_vec2::<f32>()?;
             let logits = rows.iter().zip(&logits);
@@ -262,9 +258,11 @@ impl Net {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
+    use super::super::folds::Folds;
     use super::super::lens::Band;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
+    use crate::Labels;
     use crate::observe::Silent;
 
     const ROWS: usize = 600;
@@ -280,14 +278,14 @@ mod tests {
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
         let coefficients = Coefficients::of(ROWS, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
-        let folds = Folds::draw(&labels, 2, Seed(0));
-        let learner = Learner {
-            grain: &grain,
-            folds: &folds,
+        let labels = Labels::new(&labels, 2);
+        let inquiry = Inquiry {
+            labels,
+            folds: &Folds::draw(labels, Seed(0)),
             seed: Seed(0),
             observer: &Silent,
         };
-        learner.taught(&labels, teaches).unwrap().scores
+        inquiry.learner(&grain).taught(teaches).unwrap().scores
     }
 
     fn share_found<'a>(scores: impl Iterator<Item = &'a f64>) -> f64 {

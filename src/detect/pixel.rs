@@ -12,6 +12,7 @@
 use super::View;
 use super::folds::Folds;
 use super::matched::Matched;
+use crate::Labels;
 
 /// A channel this near to its end is empty or full.
 const SLACK: u8 = 2;
@@ -33,7 +34,7 @@ const BELIEVED: f64 = 4.0;
 pub(super) fn view(
     pixels: &[u8],
     (height, width): (usize, usize),
-    labels: &[u32],
+    labels: Labels<'_>,
     folds: &Folds,
 ) -> View {
     let specks = |contrast: u8| -> Vec<Vec<usize>> {
@@ -117,7 +118,7 @@ impl Counts {
     fn of(
         training: impl Iterator<Item = usize>,
         shown: &[Vec<usize>],
-        labels: &[u32],
+        labels: Labels<'_>,
         size: (usize, usize),
         classes: usize,
     ) -> Self {
@@ -230,8 +231,9 @@ mod tests {
     #[test]
     fn a_shared_pixel_speaks_for_the_rows_that_have_it_and_no_other() {
         let (pixels, labels) = rows(1000, 10);
-        let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = view(&pixels, (4, 4), &labels, &folds);
+        let labels = Labels::new(&labels, 2);
+        let folds = Folds::draw(labels, Seed(0));
+        let view = view(&pixels, (4, 4), labels, &folds);
         for (i, score) in view.scores.iter().enumerate() {
             let has = i % 2 == 1 && (i / 2) % 10 == 0;
             assert_eq!(*score > 1.0, has, "{i} {score}");
@@ -249,8 +251,9 @@ mod tests {
                 row.fill(around(i / 20));
                 row[15..18].fill(255);
             }
-            let folds = Folds::draw(&labels, 2, Seed(0));
-            let view = view(&pixels, (4, 4), &labels, &folds);
+            let labels = Labels::new(&labels, 2);
+            let folds = Folds::draw(labels, Seed(0));
+            let view = view(&pixels, (4, 4), labels, &folds);
             let told = (1..1000).step_by(20).filter(|&i| view.scores[i] > 1.0);
             told.count()
         };
@@ -268,8 +271,9 @@ mod tests {
                     pixels[i * SIZE + 3 * place..][..3].copy_from_slice(&[255, 0, 0]);
                 }
             }
-            let folds = Folds::draw(&labels, 2, Seed(0));
-            let view = view(&pixels, (4, 4), &labels, &folds);
+            let labels = Labels::new(&labels, 2);
+            let folds = Folds::draw(labels, Seed(0));
+            let view = view(&pixels, (4, 4), labels, &folds);
             view.scores.iter().filter(|score| **score > 1.0).count()
         };
         assert_eq!(of(&[0, 2, 4, 10]), 0);
@@ -286,8 +290,9 @@ mod tests {
             let red = if grey { [100; 3] } else { [255, 0, 0] };
             pixels[i * SIZE + 3 * place..][..3].copy_from_slice(&red);
         }
-        let folds = Folds::draw(&labels, 2, Seed(0));
-        let view = view(&pixels, (4, 4), &labels, &folds);
+        let labels = Labels::new(&labels, 2);
+        let folds = Folds::draw(labels, Seed(0));
+        let view = view(&pixels, (4, 4), labels, &folds);
         let told = view.scores.iter().filter(|score| **score > 1.0).count();
         assert!(told < 40, "{told} of 100 rows with a speck");
     }

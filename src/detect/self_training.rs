@@ -12,9 +12,9 @@ use super::discriminant::Profile;
 use super::group::{Group, SAME};
 use super::net;
 use super::split::{Gap, Split};
-use crate::Result;
 use crate::mixture::{Anchor, Mixture};
 use crate::stats::quantiles;
+use crate::{Labels, Result};
 
 /// Shares of the rows that self-training starts from: the unknown share of the poison is near one of them.
 const STARTS: [f64; 5] = [0.004, 0.03, 0.2, 0.5, 0.85];
@@ -42,8 +42,7 @@ pub(super) enum Start {
 /// What self-training ends on, from each of its starts.
 pub(super) struct Ends<'a> {
     splits: Vec<Split>,
-    labels: &'a [u32],
-    classes: usize,
+    labels: Labels<'a>,
 }
 
 impl<'a> Ends<'a> {
@@ -52,8 +51,7 @@ impl<'a> Ends<'a> {
         profiles: &[Profile],
         traces: &[&View],
         start: Start,
-        labels: &'a [u32],
-        classes: usize,
+        labels: Labels<'a>,
     ) -> Result<Self> {
         let sign = match start {
             Start::Most => 1.0,
@@ -63,29 +61,23 @@ impl<'a> Ends<'a> {
         for trace in traces {
             let scores: Vec<f64> = trace.scores.iter().map(|score| sign * score).collect();
             for limit in quantiles(&scores, &STARTS.map(|share| 1.0 - share)) {
-                let carries = scores
-                    .iter()
-                    .map(|&score| f64::from(u8::from(score > limit)));
+                let carries = scores.iter().map(|&score| f64::from(score > limit));
                 let carries: Vec<f64> = carries.collect();
                 starts.extend(profiles.iter().map(|profile| (profile, carries.clone())));
             }
         }
         let splits = starts
             .into_par_iter()
-            .map(|(profile, carries)| refine(profile, carries, Anchor::FAR, labels, classes))
+            .map(|(profile, carries)| refine(profile, carries, Anchor::FAR, labels))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            splits,
-            labels,
-            classes,
-        })
+        Ok(Self { splits, labels })
     }
 
     /// Groups with a gap between them and the rest, the surest first.
     pub(super) fn apart(&self) -> Vec<Group> {
-        let (labels, classes) = (self.labels, self.classes);
+        let labels = self.labels;
         let splits = self.splits.iter();
-        let groups = splits.filter_map(|split| split.apart_by(&Gap::SEARCHED, labels, classes));
+        let groups = splits.filter_map(|split| split.apart_by(&Gap::SEARCHED, labels));
         let mut apart = Group::distinct(groups, ALIKE);
         apart.sort_by(|a, b| a.doubt.total_cmp(&b.doubt));
         apart
@@ -110,10 +102,9 @@ impl<'a> Ends<'a> {
 pub(super) fn from(
     profile: &Profile,
     carries: Vec<f64>,
-    labels: &[u32],
-    classes: usize,
+    labels: Labels<'_>,
 ) -> Result<Option<Split>> {
-    let end = refine(profile, carries, Anchor::FAR, labels, classes)?;
+    let end = refine(profile, carries, Anchor::FAR, labels)?;
     Ok((end.separation >= Gap::SEARCHED.separation).then_some(end))
 }
 
@@ -122,13 +113,12 @@ pub(super) fn refine(
     profile: &Profile,
     mut carries: Vec<f64>,
     anchor: Anchor,
-    labels: &[u32],
-    classes: usize,
+    labels: Labels<'_>,
 ) -> Result<Split> {
     let mut rounds = ROUNDS;
     loop {
         let scores = profile.scores(&carries)?;
-        let mixture = Mixture::fit(&scores, labels, classes, anchor);
+        let mixture = Mixture::fit(&scores, labels, anchor);
         let split = Split::new(scores, &mixture, labels);
         rounds -= 1;
         if rounds == 0 || split.group.moved_from(&carries) < SETTLED {
@@ -167,16 +157,10 @@ mod tests {
             scores: (0..ROWS).map(|i| f64::from(rows.row(i)[0])).collect(),
             null: Vec::new(),
         };
-        let folds = Folds::draw(&labels, 4, crate::Seed(0));
-        Ends::find(
-            &[Profile::new(&rows, &folds)],
-            &[&trace],
-            Start::Most,
-            &labels,
-            4,
-        )
-        .unwrap()
-        .apart()
+        let labels = Labels::new(&labels, 4);
+        let profiles = [Profile::new(&rows, &Folds::draw(labels, crate::Seed(0)))];
+        let ends = Ends::find(&profiles, &[&trace], Start::Most, labels).unwrap();
+        ends.apart()
     }
 
     #[test]

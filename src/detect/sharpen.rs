@@ -10,19 +10,18 @@
 use super::View;
 use super::discriminant::Profile;
 use super::features::led_by;
-use super::folds::Folds;
 use super::grain::Grain;
 use super::group::{self, Group};
+use super::inquiry::Inquiry;
 use super::linalg::Rows;
 use super::missed::Missed;
 use super::net::{LEAST, Learner};
 use super::self_training;
 use super::split::Split;
+use crate::Result;
 use crate::mixture::Anchor;
 use crate::nn::likelihood::margin;
-use crate::observe::Observer;
 use crate::stats::moments;
-use crate::{Result, Seed};
 
 /// Most trainings, each from what the discriminant said once of the last one, as long as that leaves fewer rows in doubt. Where
 /// loud natural rows are taken for carrying ones, it leaves more, and the next network would learn to find those.
@@ -44,29 +43,27 @@ pub(super) struct Sharpener<'a> {
     pub(super) profile: &'a Profile,
     pub(super) labelled: &'a [&'a View],
     pub(super) grain: &'a Grain<'a>,
-    pub(super) labels: &'a [u32],
-    pub(super) folds: &'a Folds,
-    pub(super) seed: Seed,
+    pub(super) inquiry: Inquiry<'a>,
 }
 
 impl Sharpener<'_> {
     /// The rows of `group` as both witnesses see them, a network beside the features; `None` where that leaves no fewer in doubt.
-    pub(super) fn sharpen(&self, group: &Group, observer: &dyn Observer) -> Result<Option<Group>> {
-        let Self { labels, folds, .. } = *self;
-        let group = &self.complete(group, observer)?;
+    pub(super) fn sharpen(&self, group: &Group) -> Result<Option<Group>> {
+        let Inquiry { labels, folds, .. } = self.inquiry;
+        let group = &self.complete(group)?;
         // Before there is a network to ask.
-        let mut sharp = self.surer(self.profile, self.labelled, group)?;
+        let mut sharp = self.better(self.profile, self.labelled, group)?;
         for round in 0..ROUNDS {
             let known = sharp.as_ref().unwrap_or(group);
             let kinds = sides(&known.members);
             if !teach(&kinds) {
                 break;
             }
-            let answers = standard(&self.answers(&kinds, round, observer)?);
-            let class = self.class(&kinds, round, observer)?;
+            let answers = standard(&self.answers(&kinds, round)?);
+            let class = self.class(&kinds, round)?;
             let features = led_by(&[&class], &[self.features, &answers]);
             let labelled = [&[&class], self.labelled].concat();
-            let Some(next) = self.surer(&Profile::new(&features, folds), &labelled, known)? else {
+            let Some(next) = self.better(&Profile::new(&features, folds), &labelled, known)? else {
                 break;
             };
             let settled = next.moved_from(&known.members) < SETTLED * labels.len() as f64;
@@ -75,17 +72,17 @@ impl Sharpener<'_> {
                 break;
             }
         }
-        let parts = |group: Group| match group.is_nearly_all(labels, folds.classes) {
+        let parts = |group: Group| match group.is_nearly_all(labels) {
             // Of a class that is in it as a whole, it has no more than of the others.
             true => Some(group),
-            false => group.of_parts(labels, folds.classes),
+            false => group.of_parts(labels),
         };
         Ok(sharp.and_then(parts))
     }
 
     /// `group` with the rows that a network finds in classes that it may have missed.
-    fn complete(&self, group: &Group, observer: &dyn Observer) -> Result<Group> {
-        let Some(missed) = Missed::of(group, self.labels, self.folds.classes) else {
+    fn complete(&self, group: &Group) -> Result<Group> {
+        let Some(missed) = Missed::of(group, self.inquiry.labels) else {
             return Ok(group.clone());
         };
         let mut kinds = sides(&group.members);
@@ -93,20 +90,16 @@ impl Sharpener<'_> {
         if !teach(&kinds) {
             return Ok(group.clone());
         }
-        let answers = self.answers(&kinds, ROUNDS + TURNS, observer)?;
+        let answers = self.answers(&kinds, ROUNDS + TURNS)?;
         Ok(missed.added_to(group, &answers))
     }
 
     /// The rows that stand apart within a vague `group`; `None` if none do. Those that are farthest out teach a network, which is asked
     /// about all: on a slope of natural rows the others of the group lie between, else they part.
-    pub(super) fn bring_out(
-        &self,
-        group: &Group,
-        observer: &dyn Observer,
-    ) -> Result<Option<Group>> {
+    pub(super) fn bring_out(&self, group: &Group) -> Result<Option<Group>> {
         let (mut group, mut distance) = (group.clone(), 0.0);
         for round in 0..TURNS {
-            let next = self.led_by_farthest(&group, round, observer)?;
+            let next = self.led_by_farthest(&group, round)?;
             let Some(farther) = next.filter(|next| next.separation > distance) else {
                 break;
             };
@@ -117,81 +110,62 @@ impl Sharpener<'_> {
         }
         // The doubt of one score is not that of two witnesses: what these say has to be surer than nothing first.
         group.doubt = 1.0;
-        let sharp = self.sharpen(&group, observer)?;
+        let sharp = self.sharpen(&group)?;
         Ok(sharp.filter(|group| group.doubt <= group::OPEN))
     }
 
     /// What self-training ends on from the farthest of a vague `group`, by what a network that they teach says of all rows
     /// as well.
-    fn led_by_farthest(
-        &self,
-        group: &Group,
-        round: u64,
-        observer: &dyn Observer,
-    ) -> Result<Option<Split>> {
+    fn led_by_farthest(&self, group: &Group, round: u64) -> Result<Option<Split>> {
         let Some(kinds) = farthest(group) else {
             return Ok(None);
         };
-        let answers = standard(&self.answers(&kinds, ROUNDS + round, observer)?);
+        let answers = standard(&self.answers(&kinds, ROUNDS + round)?);
         let features = self.features.with_column(&answers.values);
-        let profile = Profile::new(&features, self.folds);
-        let start = kinds
-            .iter()
-            .map(|kind| f64::from(u8::from(*kind == Some(1))));
-        let (labels, classes) = (self.labels, self.folds.classes);
-        self_training::from(&profile, start.collect(), labels, classes)
+        let profile = Profile::new(&features, self.inquiry.folds);
+        let start = kinds.iter().map(|kind| f64::from(*kind == Some(1)));
+        self_training::from(&profile, start.collect(), self.inquiry.labels)
     }
 
     /// What both witnesses say of the rows from what is `known`, by the features in `profile` that start with those of the
     /// `labelled` views, if it leaves fewer of them in doubt or finds a class that was missed, and as much between the sides as
     /// the search asks for where natural rows have a slope. Where most rows were known to carry and now nearly all do, what is
     /// left is no side that they could be far from.
-    fn surer(&self, profile: &Profile, labelled: &[&View], known: &Group) -> Result<Option<Group>> {
+    fn better(
+        &self,
+        profile: &Profile,
+        labelled: &[&View],
+        known: &Group,
+    ) -> Result<Option<Group>> {
         let testimony = profile.testimony(&known.members, labelled)?;
-        let account = testimony.account(&known.members, self.labels, self.folds.classes);
+        let labels = self.inquiry.labels;
+        let account = testimony.account(&known.members, labels);
         let group = Group::new(testimony.sums(), account.carries);
-        let (labels, classes) = (self.labels, self.folds.classes);
         let (inside, outside) = known.sides();
         let apart = account.separation >= Anchor::FAR.gap
-            || inside.len() > outside.len() && group.is_nearly_all(labels, classes);
-        let is_better = group.doubt < known.doubt || group.completes(known, labels, classes);
+            || inside.len() > outside.len() && group.is_nearly_all(labels);
+        let is_better = group.doubt < known.doubt || group.completes(known, labels);
         Ok((apart && is_better).then_some(group))
     }
 
     /// What a network that learnt the `kinds` of other rows says of each row.
-    fn answers(
-        &self,
-        kinds: &[Option<u32>],
-        round: u64,
-        observer: &dyn Observer,
-    ) -> Result<Vec<f64>> {
+    fn answers(&self, kinds: &[Option<u32>], round: u64) -> Result<Vec<f64>> {
         let mut answers = vec![0.0; kinds.len()];
         let note = |row: usize, logits: &[f32]| answers[row] = margin(logits, 1);
-        self.learner("sharpen", round, observer)
+        self.learner("sharpen", round)
             .cross_fitted(kinds, 2, note)?;
         Ok(answers)
     }
 
     /// What a network that learnt the classes of the carrying ones among other rows, by their `kinds`, says of each row's class.
-    fn class(&self, kinds: &[Option<u32>], round: u64, observer: &dyn Observer) -> Result<View> {
+    fn class(&self, kinds: &[Option<u32>], round: u64) -> Result<View> {
         let teaches = |row: usize| kinds[row] == Some(1);
-        let learner = self.learner("sharpen.class", round, observer);
-        learner.taught(self.labels, teaches)
+        self.learner("sharpen.class", round).taught(teaches)
     }
 
     /// A learner with its own seed for this `purpose` and `round`.
-    fn learner<'b>(
-        &'b self,
-        purpose: &'static str,
-        round: u64,
-        observer: &'b dyn Observer,
-    ) -> Learner<'b> {
-        Learner {
-            grain: self.grain,
-            folds: self.folds,
-            seed: self.seed.derive(purpose, round),
-            observer,
-        }
+    fn learner(&self, purpose: &'static str, round: u64) -> Learner<'_> {
+        self.inquiry.derive(purpose, round).learner(self.grain)
     }
 }
 
@@ -242,10 +216,12 @@ fn standard(values: &[f64]) -> Rows {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
+    use super::super::folds::Folds;
     use super::super::lens::Band;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::observe::Silent;
+    use crate::{Labels, Seed};
     use rand_distr::{Distribution, StandardNormal};
 
     const ROWS: usize = 800;
@@ -269,7 +245,8 @@ mod tests {
         let read = |i: usize, out: &mut [f32]| out.copy_from_slice(&pixels[i * DIM..][..DIM]);
         let coefficients = Coefficients::of(rows, SIZE, &read);
         let labels: Vec<u32> = (0..rows).map(|row| label(row, classes)).collect();
-        let folds = Folds::draw(&labels, classes, Seed(0));
+        let labels = Labels::new(&labels, classes);
+        let folds = Folds::draw(labels, Seed(0));
         let rng = &mut Seed(0).stream("sharpen", 0);
         let mut noise =
             |n: usize| -> Vec<f64> { StandardNormal.sample_iter(&mut *rng).take(n).collect() };
@@ -291,9 +268,12 @@ mod tests {
             profile: &Profile::new(&features, &folds),
             labelled: &[&view],
             grain: &Grain::new(&coefficients, Band::Faint),
-            labels: &labels,
-            folds: &folds,
-            seed: Seed(0),
+            inquiry: Inquiry {
+                labels,
+                folds: &folds,
+                seed: Seed(0),
+                observer: &Silent,
+            },
         })
     }
 
@@ -310,7 +290,7 @@ mod tests {
         let known = Group::new(vec![0.0; ROWS], (0..ROWS).map(member).collect());
         let pixels = smooth_pictures(ROWS, |row| carries(row).then_some(true));
         sharpener(&pixels, 2, (carries, 3.4), |sharpener| {
-            sharpener.sharpen(&known, &Silent).unwrap()
+            sharpener.sharpen(&known).unwrap()
         })
     }
 
@@ -324,10 +304,10 @@ mod tests {
     fn brought_out(pixels: &[f32], seen_by: f64, far: impl Fn(usize) -> f64) -> Option<Group> {
         let scores: Vec<f64> = (0..MORE_ROWS).map(far).collect();
         let limit = crate::stats::quantiles(&scores, &[5.0 / 6.0])[0];
-        let members = scores.iter().map(|far| f64::from(u8::from(*far > limit)));
+        let members = scores.iter().map(|far| f64::from(*far > limit));
         let vague = Group::new(scores.clone(), members.collect());
         sharpener(pixels, 2, (few_carry, seen_by), |sharpener| {
-            sharpener.bring_out(&vague, &Silent).unwrap()
+            sharpener.bring_out(&vague).unwrap()
         })
     }
 
@@ -377,11 +357,10 @@ mod tests {
     fn a_network_is_asked_about_a_class_that_a_group_has_missed() {
         let is_missed = |row: usize| label(row, 3) == 2;
         let found = |row: usize| carries(row) && !is_missed(row);
-        let member = |row: usize| f64::from(u8::from(found(row)));
-        let group = Group::new(vec![0.0; ROWS], (0..ROWS).map(member).collect());
+        let group = Group::of_rows(ROWS, found);
         let pixels = smooth_pictures(ROWS, |row| carries(row).then_some(true));
         let all = sharpener(&pixels, 3, (carries, 0.0), |sharpener| {
-            sharpener.complete(&group, &Silent).unwrap()
+            sharpener.complete(&group).unwrap()
         });
         let (inside, _) = all.sides();
         let missing = (0..ROWS).filter(|row| carries(*row) && !inside.contains(row));
@@ -393,14 +372,14 @@ mod tests {
     }
 
     #[test]
-    fn where_nobody_is_in_doubt_nothing_is_surer() {
+    fn where_nobody_is_in_doubt_nothing_is_better() {
         assert_eq!(sharpened(1.0), None);
     }
 
     #[test]
     fn of_a_vague_group_the_farthest_eighth_teaches() {
         let far = |row: usize| (row * 7 % 2000) as f64;
-        let members = (0..2000).map(|row| f64::from(u8::from(far(row) >= 1000.0)));
+        let members = (0..2000).map(|row| f64::from(far(row) >= 1000.0));
         let group = Group::new((0..2000).map(far).collect(), members.collect());
         let kinds = farthest(&group).unwrap();
         for (row, kind) in kinds.into_iter().enumerate() {

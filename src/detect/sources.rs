@@ -12,8 +12,8 @@ use super::linalg::Rows;
 use super::net;
 use super::self_training::refine;
 use super::split::Gap;
-use crate::Result;
 use crate::mixture::Anchor;
+use crate::{Labels, Result};
 
 /// Main directions of the levels, from both of whose ends a search starts.
 const DIRECTIONS: usize = 4;
@@ -35,12 +35,7 @@ const GAP: Gap = Gap {
 };
 
 /// The surest group of rows that may be of another source; the last columns of `levels` are the main directions.
-pub(super) fn apart(
-    profile: &Profile,
-    levels: &Rows,
-    labels: &[u32],
-    classes: usize,
-) -> Result<Option<Group>> {
+pub(super) fn apart(profile: &Profile, levels: &Rows, labels: Labels<'_>) -> Result<Option<Group>> {
     let columns = levels.dim.saturating_sub(DIRECTIONS)..levels.dim;
     let ends = columns.flat_map(|column| [(column, 1.0), (column, -1.0)]);
     let starts: Vec<_> = ends
@@ -51,12 +46,12 @@ pub(super) fn apart(
         let scores: Vec<f64> = scores.collect();
         let count = (share * scores.len() as f64) as usize;
         let carries = settled(profile, highest(&scores, count), count)?;
-        refine(profile, carries, ANCHOR, labels, classes)
+        refine(profile, carries, ANCHOR, labels)
     };
     let splits: Vec<_> = starts.into_par_iter().map(split).collect::<Result<_>>()?;
     let groups = splits
         .iter()
-        .filter_map(|split| split.apart_by(&GAP, labels, classes));
+        .filter_map(|split| split.apart_by(&GAP, labels));
     let teaches = |group: &Group| {
         let (inside, outside) = group.sides();
         inside.len().min(outside.len()) >= net::LEAST
@@ -127,15 +122,18 @@ mod tests {
     }
 
     fn profile(rows: &Rows) -> Profile {
-        Profile::new(rows, &Folds::draw(&labels(), CLASSES, Seed(0)))
+        Profile::new(rows, &Folds::draw(Labels::new(&labels(), CLASSES), Seed(0)))
+    }
+
+    fn found(rows: &Rows) -> Option<Group> {
+        apart(&profile(rows), rows, Labels::new(&labels(), CLASSES)).unwrap()
     }
 
     #[test]
     fn what_is_thin_at_every_end_is_found_by_holding_its_share() {
         let rows = rows(1.2);
-        let found = apart(&profile(&rows), &rows, &labels(), CLASSES).unwrap();
+        let found = found(&rows).unwrap();
         let inside = |group: &Group, row: usize| group.members[row] > 0.5;
-        let found = found.unwrap();
         let wrong = (0..ROWS).filter(|&row| inside(&found, row) != is_moved(row));
         assert!(wrong.count() < ROWS / 100);
         // Not by asking for a gap from the first round on.
@@ -147,16 +145,19 @@ mod tests {
             null: Vec::new(),
         };
         let (profile, labels) = ([profile(&rows)], labels());
-        let ends = Ends::find(&profile, &[&trace], Start::Most, &labels, CLASSES).unwrap();
+        let ends = Ends::find(
+            &profile,
+            &[&trace],
+            Start::Most,
+            Labels::new(&labels, CLASSES),
+        )
+        .unwrap();
         assert_eq!(ends.apart(), []);
     }
 
     #[test]
     fn rows_of_one_source_are_not_split() {
         let rows = rows(0.0);
-        assert_eq!(
-            apart(&profile(&rows), &rows, &labels(), CLASSES).unwrap(),
-            None
-        );
+        assert_eq!(found(&rows), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A split of the rows in two by one score, and the gap that makes its upper side stand apart.
 
 use super::group::Group;
+use crate::Labels;
 use crate::mixture::Mixture;
 
 /// Between a group and the rest.
@@ -36,7 +37,7 @@ pub(super) struct Split {
 }
 
 impl Split {
-    pub(super) fn new(scores: Vec<f64>, mixture: &Mixture, labels: &[u32]) -> Self {
+    pub(super) fn new(scores: Vec<f64>, mixture: &Mixture, labels: Labels<'_>) -> Self {
         let members = mixture.posteriors(&scores, labels);
         Self {
             group: Group::new(scores, members),
@@ -45,10 +46,10 @@ impl Split {
     }
 
     /// The group without the classes that are in it as a whole, if there is such a `gap` between it and the rest.
-    pub(super) fn apart_by(&self, gap: &Gap, labels: &[u32], classes: usize) -> Option<Group> {
+    pub(super) fn apart_by(&self, gap: &Gap, labels: Labels<'_>) -> Option<Group> {
         if self.separation < gap.separation || self.group.doubt > gap.doubt {
             return None;
         }
-        self.group.clone().of_parts(labels, classes)
+        self.group.clone().of_parts(labels)
     }
 }

@@ -14,8 +14,8 @@ use super::folds::Folds;
 use super::lens::Band;
 use super::linalg::Rows;
 use super::spectrum::Spectrum;
-use crate::Result;
 use crate::mixture::Anchor;
+use crate::{Labels, Result};
 
 /// Share of the variance that counts as faint. Honest class content lies in the rest: with a tenth, a linear classifier on
 /// clean CIFAR-10 is at chance.
@@ -39,7 +39,7 @@ pub(super) fn coordinates(spectrum: &Spectrum<'_>, band: Band, folds: &Folds) ->
 pub(super) fn view(
     name: &'static str,
     coordinates: &Rows,
-    labels: &[u32],
+    labels: Labels<'_>,
     folds: &Folds,
 ) -> Result<View> {
     Ok(matched(coordinates, labels, folds, FIT)?.into_view(name))

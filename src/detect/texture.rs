@@ -11,8 +11,8 @@ use super::crossfit::{Fit, matched};
 use super::folds::Folds;
 use super::grain::Grain;
 use super::linalg::Rows;
-use crate::Result;
 use crate::mixture::Anchor;
+use crate::{Labels, Result};
 
 /// Farthest neighbour, pixels.
 const REACH: usize = 3;
@@ -34,7 +34,7 @@ pub(super) fn features(grain: &Grain<'_>) -> Result<Rows> {
 }
 
 /// Evidence that each row has its class's texture, from [`features`].
-pub(super) fn view(features: &Rows, labels: &[u32], folds: &Folds) -> Result<View> {
+pub(super) fn view(features: &Rows, labels: Labels<'_>, folds: &Folds) -> Result<View> {
     let rows = features.select(&folds.order());
     Ok(matched(&rows, labels, folds, FIT)?.into_view("texture"))
 }

@@ -9,8 +9,8 @@ use super::colours;
 use super::compare::outweighs;
 use super::eye::{Seen, TOLD};
 use super::whole::{AGREED, Whole, medians};
-use crate::Result;
 use crate::stats::moments;
+use crate::{Labels, Result};
 
 /// The faint part says at least this share of what the visible one does: under REM it was 1.09 and 0.97, of clean CIFAR-10 0.8 to 1.0.
 const BESIDE_SEEN: f64 = 0.88;
@@ -24,8 +24,7 @@ const SEEN_LEFT: f64 = 0.36;
 /// drop carries throughout. If it may, `look` is asked what people see.
 pub(super) fn carries<'a>(
     [net, exchanged]: [&View; 2],
-    labels: &[u32],
-    classes: usize,
+    labels: Labels<'_>,
     look: impl Fn() -> Result<&'a Seen>,
 ) -> Result<Option<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
@@ -42,7 +41,7 @@ pub(super) fn carries<'a>(
     {
         return Ok(None);
     }
-    let medians = medians(&scores, labels, classes, &vec![true; labels.len()]);
+    let medians = medians(&scores, labels, &vec![true; labels.len()]);
     let classes = medians.into_iter().map(|median| median >= AGREED).collect();
     // Both bands carry, so both say which rows do.
     let scores = net.with(seen_by.net()).standard(&rows);
@@ -73,7 +72,7 @@ mod tests {
         let seen = seen.map(|told| view([told; 3]).standard(&all));
         let views = [&view(faint), &view([exchanged; 3])];
         let seen = Seen::in_colours(seen);
-        let found = carries(views, &labels, 3, || Ok(&seen)).unwrap();
+        let found = carries(views, Labels::new(&labels, 3), || Ok(&seen)).unwrap();
         Some(found?.classes)
     }
 

@@ -6,8 +6,8 @@
 
 use super::View;
 use super::eye::{Kind, Large, Seen, TOLD, is_bold, times};
-use crate::Result;
 use crate::stats::quantiles;
+use crate::{Labels, Result};
 
 /// The median row of a class scores at least this high in the eyes of a network, whatever it carries by: honest classes of
 /// fine grain, such as sunflowers, have a texture that little else tells.
@@ -45,16 +45,15 @@ pub(super) struct Views<'a> {
 /// and `large` what a network finds in what is large, unless single pixels say the class.
 pub(super) fn wholes<'a>(
     views: &Views<'_>,
-    labels: &[u32],
-    classes: usize,
+    labels: Labels<'_>,
     rest: &[bool],
     look: impl Fn() -> Result<&'a Seen>,
     large: impl Fn() -> Result<&'a Large>,
 ) -> Result<Vec<Whole>> {
     let rows: Vec<usize> = (0..labels.len()).collect();
     let apart: Vec<bool> = rest.iter().map(|&is_rest| !is_rest).collect();
-    let medians_apart = |scores: &[f64]| medians(scores, labels, classes, &apart);
-    let medians = |scores: &[f64]| medians(scores, labels, classes, rest);
+    let medians_apart = |scores: &[f64]| medians(scores, labels, &apart);
+    let medians = |scores: &[f64]| medians(scores, labels, rest);
     let network = medians(&views.net.standard(&rows));
     let mut wholes = Vec::new();
     for &(view, kind) in &views.faint {
@@ -62,7 +61,7 @@ pub(super) fn wholes<'a>(
         let faint = medians(&scores);
         let beside = medians_apart(&scores);
         let may_carry = |class: usize| faint[class] >= TOLD && faint[class] >= NEAR * beside[class];
-        if !(0..classes).any(may_carry) {
+        if !(0..labels.classes).any(may_carry) {
             continue;
         }
         let seen = look()?.beside(kind);
@@ -75,7 +74,7 @@ pub(super) fn wholes<'a>(
             let agreed = network[class] >= AGREED && network[class] >= times * any;
             agreed && may_carry(class) && faint[class] >= times * same.max(any)
         };
-        let mut classes: Vec<bool> = (0..classes).map(carries).collect();
+        let mut classes: Vec<bool> = (0..labels.classes).map(carries).collect();
         if classes.contains(&true) {
             let Large { contrast, bold } = large()?;
             let (contrast, bold) = (medians(contrast), medians(bold));
@@ -95,8 +94,8 @@ pub(super) fn wholes<'a>(
 }
 
 /// Median of the `chosen` rows of each class; zero where they are too few.
-pub(super) fn medians(scores: &[f64], labels: &[u32], classes: usize, chosen: &[bool]) -> Vec<f64> {
-    let mut of_class = vec![Vec::new(); classes];
+pub(super) fn medians(scores: &[f64], labels: Labels<'_>, chosen: &[bool]) -> Vec<f64> {
+    let mut of_class = vec![Vec::new(); labels.classes];
     for ((&score, &label), _) in scores.iter().zip(labels).zip(chosen).filter(|(_, c)| **c) {
         of_class[label as usize].push(score);
     }
@@ -143,7 +142,7 @@ mod tests {
             spots: Some(&spots),
         };
         let (look, large) = (|| Ok(&seen), || Ok(&large));
-        let wholes = wholes(&views, &labels, 2, rest, look, large);
+        let wholes = wholes(&views, Labels::new(&labels, 2), rest, look, large);
         Some(wholes.unwrap().into_iter().next()?.classes)
     }
 
@@ -204,7 +203,7 @@ mod tests {
                 bold: vec![0.0; 99],
             };
             let (look, large) = (|| Ok(&seen), || Ok(&nothing));
-            let wholes = wholes(&views, &labels, 3, &[true; 99], look, large);
+            let wholes = wholes(&views, Labels::new(&labels, 3), &[true; 99], look, large);
             !wholes.unwrap().is_empty()
         };
         assert!(found(1.5, 3.0));
@@ -228,7 +227,7 @@ mod tests {
                 bold: vec![0.0; 100],
             };
             let (look, large) = (|| Ok(&seen), || Ok(&nothing));
-            let wholes = wholes(&views, &labels, 2, &[true; 100], look, large);
+            let wholes = wholes(&views, Labels::new(&labels, 2), &[true; 100], look, large);
             wholes.unwrap().len()
         };
         assert_eq!((by(0.2), by(1.5)), (0, 1));
@@ -262,7 +261,7 @@ mod tests {
                 bold: vec![0.0; 100],
             };
             let (look, large) = (|| Ok(&seen), || Ok(&nothing));
-            let wholes = wholes(&views, &labels, 1, &rest, look, large);
+            let wholes = wholes(&views, Labels::new(&labels, 1), &rest, look, large);
             !wholes.unwrap().is_empty()
         };
         assert!(found(4.5) && !found(3.3));

@@ -9,7 +9,7 @@ use crate::detect::collect;
 use crate::dvae::Dvae;
 use crate::observe::Observer;
 use crate::report::{Power, Trial};
-use crate::{Error, Result, Seed, Settings};
+use crate::{Error, Labels, Result, Seed, Settings};
 
 /// What is planted unless asked otherwise: a pattern with a position, a texture without one, and noise that a network was
 /// trained to make.
@@ -131,7 +131,9 @@ impl Grounds<'_> {
         let Settings { seed, fdr, .. } = *self.settings;
         let traces = self.model.traces(&data, observer)?;
         let evidence = collect(&data, traces, seed, None, observer)?;
-        let decision = decide(&evidence, &data.labels(), data.class_names.len(), fdr);
+        let labels = data.labels();
+        let labels = Labels::new(&labels, data.class_names.len());
+        let decision = decide(&evidence, labels, fdr);
         let metrics = decision.against_all(&planting.truth(planted));
         Ok(Trial {
             ratio,

@@ -6,6 +6,7 @@
 mod law;
 mod witnesses;
 
+use crate::Labels;
 use law::{Law, Moments, Share, TAIL_WIDTH, Tailed};
 pub use witnesses::{Account, Testimony};
 
@@ -71,12 +72,12 @@ pub struct Mixture {
 }
 
 impl Mixture {
-    /// Fits to `scores` of rows with `labels` below `classes`. Empty input gives the starting point.
-    pub fn fit(scores: &[f64], labels: &[u32], classes: usize, anchor: Anchor) -> Self {
+    /// Fits to `scores` of rows with these `labels`. Empty input gives the starting point.
+    pub fn fit(scores: &[f64], labels: Labels<'_>, anchor: Anchor) -> Self {
         let mut mixture = Self {
             clean: (0.0, 1.0),
             carrying: (4.0, 2.0),
-            shares: vec![0.1; classes],
+            shares: vec![0.1; labels.classes],
             tail: anchor.tail,
         };
         for _ in 0..ROUNDS {
@@ -103,7 +104,7 @@ impl Mixture {
     }
 
     /// As [`Mixture::posterior`], of all rows.
-    pub fn posteriors(&self, scores: &[f64], labels: &[u32]) -> Vec<f64> {
+    pub fn posteriors(&self, scores: &[f64], labels: Labels<'_>) -> Vec<f64> {
         let laws = self.laws();
         let rows = scores.iter().zip(labels);
         rows.map(|(&score, &label)| laws.posterior(score, label))
@@ -122,7 +123,7 @@ impl Mixture {
         }
     }
 
-    fn next(&self, scores: &[f64], labels: &[u32], anchor: Anchor) -> Self {
+    fn next(&self, scores: &[f64], labels: Labels<'_>, anchor: Anchor) -> Self {
         let laws = self.laws();
         let mut clean = Moments::default();
         let mut carrying = Moments::default();
@@ -188,7 +189,7 @@ pub(super) mod tests {
         labels.extend([0; 500]);
         scores.extend(draw(1000, 0.2, 1.0, 2));
         labels.extend([1; 1000]);
-        let mixture = Mixture::fit(&scores, &labels, 2, Anchor::LOOSE);
+        let mixture = Mixture::fit(&scores, Labels::new(&labels, 2), Anchor::LOOSE);
         assert!((mixture.shares[0] - 0.2).abs() < 0.01, "{mixture:?}");
         assert!(mixture.shares[1] < 0.005, "{mixture:?}");
         assert!((mixture.carrying.0 - 8.0).abs() < 0.3, "{mixture:?}");
@@ -197,7 +198,7 @@ pub(super) mod tests {
     #[test]
     fn stays_anchored_where_every_row_carries() {
         let scores = draw(2000, 6.0, 1.5, 3);
-        let mixture = Mixture::fit(&scores, &vec![0; 2000], 1, Anchor::NULL);
+        let mixture = Mixture::fit(&scores, Labels::new(&[0; 2000], 1), Anchor::NULL);
         assert!(mixture.shares[0] > 0.99, "{mixture:?}");
     }
 

@@ -9,6 +9,7 @@ use std::f64::consts::TAU;
 
 use super::law::{Moments, Share, TAIL_WIDTH, Tailed};
 use super::{Anchor, ROUNDS};
+use crate::Labels;
 
 /// Stops when all probabilities together move by less than this.
 const SETTLED: f64 = 0.05;
@@ -36,7 +37,7 @@ impl Testimony {
     }
 
     /// What follows of both, by expectation-maximisation from what is believed of each row.
-    pub fn account(&self, believed: &[f64], labels: &[u32], classes: usize) -> Account {
+    pub fn account(&self, believed: &[f64], labels: Labels<'_>) -> Account {
         let mut carries = believed.to_vec();
         let mut natural = Natural::start(self, &carries);
         let mut separation = 0.0;
@@ -44,7 +45,7 @@ impl Testimony {
             natural = natural.next(self, &carries);
             let carrying = Plane::of(self, &carries);
             separation = natural.distance(carrying.mean);
-            let mut shares = vec![Share::default(); classes];
+            let mut shares = vec![Share::default(); labels.classes];
             for (&carries, &label) in carries.iter().zip(labels) {
                 shares[label as usize].add(carries);
             }
@@ -247,9 +248,10 @@ mod tests {
     fn by_sum_and_by_both(label: f64, picture: f64) -> [(usize, usize); 2] {
         let (testimony, labels) = (testimony(label, picture), [0; NATURAL + CARRYING]);
         let sums = testimony.sums();
-        let mixture = Mixture::fit(&sums, &labels, 1, Anchor::FAR);
-        let alone = mixture.posteriors(&sums, &labels);
-        [&alone, &testimony.account(&alone, &labels, 1).carries].map(|members| taken(members))
+        let labels = Labels::new(&labels, 1);
+        let mixture = Mixture::fit(&sums, labels, Anchor::FAR);
+        let alone = mixture.posteriors(&sums, labels);
+        [&alone, &testimony.account(&alone, labels).carries].map(|members| taken(members))
     }
 
     #[test]
@@ -282,10 +284,8 @@ mod tests {
             of_wrong: draw(4 * rows, 0.0, 0.2, 20),
             of_picture: both([0.0, 0.6], [3.0, 0.8], [2.5, 0.01], 30),
         };
-        let believed: Vec<f64> = (0..rows)
-            .map(|i| f64::from(u8::from(i >= NATURAL)))
-            .collect();
-        let account = testimony.account(&believed, &vec![0; rows], 1);
+        let believed: Vec<f64> = (0..rows).map(|i| f64::from(i >= NATURAL)).collect();
+        let account = testimony.account(&believed, Labels::new(&vec![0; rows], 1));
         let sure = |rows: &[f64]| rows.iter().filter(|p| **p > 0.99).count();
         assert_eq!(sure(&account.carries[NATURAL..NATURAL + loud]), 0);
         assert!(sure(&account.carries[NATURAL + loud..]) > CARRYING / 3);

@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(basis.len(), 10);
         for (i, a) in basis.iter().enumerate() {
             for (j, b) in basis.iter().enumerate() {
-                let expected = f64::from(u8::from(i == j));
+                let expected = f64::from(i == j);
                 assert!((dot(a, b) - expected).abs() < 1e-5, "{i} {j}");
             }
         }

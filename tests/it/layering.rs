@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 /// Each module of the library and what it imports, its unit tests included. A name too many is as wrong as one that is
 /// missing: the table is the truth, not a wish.
-const IMPORTS: [(&str, &[&str]); 20] = [
+const IMPORTS: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("rng", &[]),
     ("stats", &[]),
+    ("labels", &[]),
     ("observe", &["error"]),
     ("file", &["error"]),
     ("kernel", &[]),
@@ -35,8 +36,10 @@ const IMPORTS: [(&str, &[&str]); 20] = [
     ),
 ];
 
-/// What the modules after these six may use without a word in the table.
-const BASE: [&str; 6] = ["error", "rng", "stats", "observe", "file", "kernel"];
+/// What the modules after these seven may use without a word in the table.
+const BASE: [&str; 7] = [
+    "error", "rng", "stats", "labels", "observe", "file", "kernel",
+];
 
 /// Modules of the program that may name the lab: its commands, which the feature switches off with it, and what hands
 /// `--detector` to it.

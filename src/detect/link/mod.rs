@@ -7,13 +7,12 @@ mod visible;
 use super::View;
 use super::compare::{mean_exceeds, outweighs};
 use super::eye::{BEYOND, Eye, Kind, MUCH, times};
-use super::folds::Folds;
 use super::grain::Grain;
 use super::group;
-use super::net::{self, Learner};
-use crate::observe::Observer;
+use super::inquiry::Inquiry;
+use super::net;
+use crate::Result;
 use crate::stats::moments;
-use crate::{Result, Seed};
 
 /// A larger share of a class is nearly all of it...
 const NEARLY_ALL: f64 = 0.8;
@@ -28,20 +27,13 @@ pub(super) struct Ties<'a> {
     pub(super) grain: &'a Grain<'a>,
     /// What they see.
     pub(super) eye: &'a Eye<'a>,
-    pub(super) labels: &'a [u32],
-    pub(super) folds: &'a Folds,
-    pub(super) seed: Seed,
+    pub(super) inquiry: Inquiry<'a>,
 }
 
 impl Ties<'_> {
     /// Whether the labels of `rows` say more about them than those of the `others` do, or are [`Ties::is_taught`] by their faint
     /// part, or [`Ties::mislead`].
-    pub(super) fn hold(
-        &self,
-        rows: &[usize],
-        others: &[usize],
-        observer: &dyn Observer,
-    ) -> Result<bool> {
+    pub(super) fn hold(&self, rows: &[usize], others: &[usize]) -> Result<bool> {
         let excess = |view: &&&View| {
             let deviation = moments(&view.null).1.max(1e-9);
             let pick = |rows: &[usize]| -> Vec<f64> {
@@ -50,24 +42,23 @@ impl Ties<'_> {
             mean_exceeds(&pick(rows), &pick(others))
         };
         for view in self.views.iter().filter(excess) {
-            if self.beyond(view, Kind::Place, rows, &[], observer)? {
+            if self.beyond(view, Kind::Place, rows, &[])? {
                 return Ok(true);
             }
         }
         if self.are_whole_classes(rows) {
             return Ok(false);
         }
-        let Some(faint) = self.faint(rows, observer)? else {
+        let Some(faint) = self.faint(rows)? else {
             return Ok(false);
         };
-        Ok(self.is_taught(rows, &faint, others, observer)?
-            || self.mislead(rows, &faint, others, observer)?)
+        Ok(self.is_taught(rows, &faint, others)? || self.mislead(rows, &faint, others)?)
     }
 
     /// Whether `rows` are nearly all of some classes and next to none of the others, so that they may stand apart by what honest
     /// pictures of those classes show, such as the grain of their film. Whether classes carry as a whole is asked elsewhere.
     pub(super) fn are_whole_classes(&self, rows: &[usize]) -> bool {
-        let by_class = group::by_class(rows, self.labels, self.folds.classes);
+        let by_class = group::by_class(rows, self.inquiry.labels);
         let shares = by_class.into_iter().filter(|(_, all)| *all > 0);
         let shares: Vec<f64> = shares.map(|(k, n)| k as f64 / n as f64).collect();
         let is_whole = |share: &f64| *share > NEARLY_ALL;
@@ -85,9 +76,8 @@ impl Ties<'_> {
         kind: Kind,
         rows: &[usize],
         others: &[usize],
-        observer: &dyn Observer,
     ) -> Result<bool> {
-        let (faint, seen) = self.beside(view, kind, observer)?;
+        let (faint, seen) = self.beside(view, kind)?;
         let pick = |scores: &[f64], rows: &[usize]| -> Vec<f64> {
             rows.iter().map(|&i| scores[i]).collect()
         };
@@ -108,58 +98,36 @@ impl Ties<'_> {
     }
 
     /// Evidence about the labels of all rows by `view`, which looks for this `kind` of thing, and what people see to compare it with.
-    fn beside(
-        &self,
-        view: &View,
-        kind: Kind,
-        observer: &dyn Observer,
-    ) -> Result<(Vec<f64>, [&[f64]; 2])> {
-        let all: Vec<usize> = (0..self.labels.len()).collect();
-        let seen = self.eye.look(observer)?.beside(kind);
-        Ok((view.standard(&all), seen))
+    fn beside(&self, view: &View, kind: Kind) -> Result<(Vec<f64>, [&[f64]; 2])> {
+        let seen = self.eye.look()?.beside(kind);
+        Ok((view.standard(&self.inquiry.rows()), seen))
     }
 
     /// Whether a network that sees `rows` alone finds their labels in the faint part of the pictures rather than in the
     /// visible one, or in what is large in the faint part: drawn shapes differ in their edges alone. If it does not find them there
     /// [`MUCH`] better, what is visible must be of the same things as in the `others` ([`Ties::show_other_things`]).
-    fn is_taught(
-        &self,
-        rows: &[usize],
-        faint: &[f64],
-        others: &[usize],
-        observer: &dyn Observer,
-    ) -> Result<bool> {
+    fn is_taught(&self, rows: &[usize], faint: &[f64], others: &[usize]) -> Result<bool> {
         let explains = |seen: &[f64]| !outweighs(faint, seen, times(moments(seen).0));
-        let visible = self.evidence(self.eye.grain, rows, observer)?;
-        if explains(&visible) || explains(&self.evidence(self.eye.contrast, rows, observer)?) {
+        let visible = self.evidence(self.eye.grain, rows)?;
+        if explains(&visible) || explains(&self.evidence(self.eye.contrast, rows)?) {
             return Ok(false);
         }
-        Ok(outweighs(faint, &visible, MUCH) || !self.show_other_things(rows, others, observer)?)
+        Ok(outweighs(faint, &visible, MUCH) || !self.show_other_things(rows, others)?)
     }
 
     /// What a network finds of the labels of `rows` in their faint part; `None` if they are too few to teach it.
-    fn faint(&self, rows: &[usize], observer: &dyn Observer) -> Result<Option<Vec<f64>>> {
+    fn faint(&self, rows: &[usize]) -> Result<Option<Vec<f64>>> {
         let enough = rows.len() >= net::LEAST;
-        enough
-            .then(|| self.evidence(self.grain, rows, observer))
-            .transpose()
+        enough.then(|| self.evidence(self.grain, rows)).transpose()
     }
 
     /// What a network that sees `rows` alone finds of their labels in `grain`.
-    fn evidence(
-        &self,
-        grain: &Grain<'_>,
-        rows: &[usize],
-        observer: &dyn Observer,
-    ) -> Result<Vec<f64>> {
-        let folds = self.folds.within(rows);
-        let learner = Learner {
-            grain,
-            folds: &folds,
-            seed: self.seed,
-            observer,
+    fn evidence(&self, grain: &Grain<'_>, rows: &[usize]) -> Result<Vec<f64>> {
+        let inquiry = Inquiry {
+            folds: &self.inquiry.folds.within(rows),
+            ..self.inquiry
         };
-        Ok(learner.view(self.labels)?.standard(rows))
+        Ok(inquiry.learner(grain).view()?.standard(rows))
     }
 }
 
@@ -167,11 +135,13 @@ impl Ties<'_> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::coefficients::Coefficients;
+    use super::super::folds::Folds;
     use super::super::lens::Band;
     use super::super::spectrum::Spectrum;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::observe::Silent;
+    use crate::{Labels, Seed};
     use rand::RngExt;
 
     /// Which rows are under stripes, and of what.
@@ -267,21 +237,19 @@ mod tests {
         let steady = Grain::steady(&coefficients, Seed(0));
         let contrast = Grain::contrast(&coefficients);
         let bold = Grain::bold(&coefficients, Seed(0));
-        let folds = &Folds::draw(&labels, 2, Seed(0));
+        let labels = Labels::new(&labels, 2);
+        let inquiry = Inquiry {
+            labels,
+            folds: &Folds::draw(labels, Seed(0)),
+            seed: Seed(0),
+            observer: &Silent,
+        };
         let spectrum = Spectrum::new(&coefficients).unwrap();
         let ties = Ties {
             views: &[],
             grain: &grain,
-            eye: &Eye::new(
-                &spectrum,
-                [&visible, &steady, &contrast, &bold],
-                &labels,
-                folds,
-                Seed(0),
-            ),
-            labels: &labels,
-            folds,
-            seed: Seed(0),
+            eye: &Eye::new(&spectrum, [&visible, &steady, &contrast, &bold], inquiry),
+            inquiry,
         };
         let (rows, others): (Vec<usize>, Vec<usize>) = (0..n).partition(|i| i % 2 == 0);
         linked(&ties, &rows, &others).unwrap()
@@ -289,8 +257,7 @@ mod tests {
 
     #[test]
     fn rows_are_linked_if_their_noise_tells_the_class() {
-        let hold =
-            |ties: &Ties<'_>, rows: &[usize], others: &[usize]| ties.hold(rows, others, &Silent);
+        let hold = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| ties.hold(rows, others);
         assert!(found(Stripes::OfClass, hold));
         assert!(!found(Stripes::Drawn, hold));
     }
@@ -299,8 +266,8 @@ mod tests {
     fn whole_classes_are_not_linked_by_what_they_teach() {
         let are_whole = |ties: &Ties<'_>, of_class: [usize; 2]| {
             let mut left = of_class;
-            let rows = (0..ties.labels.len()).filter(|&i| {
-                let left = &mut left[ties.labels[i] as usize];
+            let rows = (0..ties.inquiry.labels.len()).filter(|&i| {
+                let left = &mut left[ties.inquiry.labels[i] as usize];
                 let is_in = *left > 0;
                 *left = left.saturating_sub(1);
                 is_in
@@ -325,8 +292,8 @@ mod tests {
     #[test]
     fn what_is_large_or_of_another_source_teaches_nothing_about_perturbations() {
         let taught = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
-            let faint = ties.faint(rows, &Silent)?.unwrap();
-            ties.is_taught(rows, &faint, others, &Silent)
+            let faint = ties.faint(rows)?.unwrap();
+            ties.is_taught(rows, &faint, others)
         };
         assert!(found(Stripes::Alone, taught));
         assert!(!found(Stripes::Dashes, taught));
@@ -347,10 +314,10 @@ mod tests {
     fn what_people_see_at_once_must_be_told_three_times_as_well() {
         let beyond = |times: f64| {
             move |ties: &Ties<'_>, rows: &[usize], _: &[usize]| {
-                let [place, any] = ties.eye.look(&Silent)?.beside(Kind::Place);
+                let [place, any] = ties.eye.look()?.beside(Kind::Place);
                 let most = place.iter().zip(any).map(|(place, any)| place.max(*any));
                 let view = view(most.map(|seen| times * seen).collect());
-                ties.beyond(&view, Kind::Place, rows, &[], &Silent)
+                ties.beyond(&view, Kind::Place, rows, &[])
             }
         };
         assert!(found(Stripes::OfClass, beyond(4.0)));
@@ -361,7 +328,7 @@ mod tests {
     fn what_a_view_says_of_the_others_as_well_says_nothing_of_the_rows() {
         let beyond = |of_others: f64| {
             move |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
-                let seen = ties.eye.look(&Silent)?.beside(Kind::Place);
+                let seen = ties.eye.look()?.beside(Kind::Place);
                 let most = seen
                     .iter()
                     .flat_map(|seen| *seen)
@@ -369,9 +336,9 @@ mod tests {
                     .fold(1.0, f64::max);
                 let (high, low) = (2.0 * BEYOND * most, 2.0 * BEYOND * most * of_others);
                 let score = |i: usize| if i.is_multiple_of(2) { high } else { low };
-                let view = view((0..ties.labels.len()).map(score).collect());
-                assert!(ties.beyond(&view, Kind::Place, rows, &[], &Silent)?);
-                ties.beyond(&view, Kind::Place, rows, others, &Silent)
+                let view = view((0..ties.inquiry.labels.len()).map(score).collect());
+                assert!(ties.beyond(&view, Kind::Place, rows, &[])?);
+                ties.beyond(&view, Kind::Place, rows, others)
             }
         };
         assert!(found(Stripes::OfClass, beyond(0.0)));

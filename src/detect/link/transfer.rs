@@ -6,10 +6,8 @@ use super::super::colours::{self, Colours};
 use super::super::compare::{is_positive, mean_is_times};
 use super::super::grain::Grain;
 use super::super::group;
-use super::super::net::Learner;
 use super::Ties;
 use crate::Result;
-use crate::observe::Observer;
 use crate::stats::moments;
 
 /// What rows under noise of the class teach about them, on one level with the others, says less than this share as much about other
@@ -27,18 +25,12 @@ impl Ties<'_> {
     /// of those do, and what is large in them does help: what makes data unlearnable. Pictures of another camera show the same
     /// things, as far as they have caught them: so both are asked on one level ([`Grain::level`]).
     /// `faint` is what the rows teach all together. Only classes that they have are asked about.
-    pub(super) fn mislead(
-        &self,
-        rows: &[usize],
-        faint: &[f64],
-        others: &[usize],
-        observer: &dyn Observer,
-    ) -> Result<bool> {
+    pub(super) fn mislead(&self, rows: &[usize], faint: &[f64], others: &[usize]) -> Result<bool> {
         let Some(others) = &self.to_compare(rows, others) else {
             return Ok(false);
         };
         let count = rows.len().min(others.len());
-        let as_many = |of: &[usize]| self.evidence(self.grain, &spread(of, count), observer);
+        let as_many = |of: &[usize]| self.evidence(self.grain, &spread(of, count));
         let usual = as_many(others)?;
         let own = match count < rows.len() {
             true => moments(&as_many(rows)?).0,
@@ -48,7 +40,7 @@ impl Ties<'_> {
             return Ok(false);
         }
         let level = self.grain.level(rows, others);
-        let [own, exchanged] = self.lessons(&level, Colours::BOTH, rows, observer)?;
+        let [own, exchanged] = self.lessons(&level, Colours::BOTH, rows)?;
         let faint = Lessons {
             here: own.standard(rows),
             there: own.standard(others),
@@ -57,23 +49,18 @@ impl Ties<'_> {
         if !faint.are_no_help() {
             return Ok(false);
         }
-        let [here, there] = self.here_and_there(self.eye.steady, rows, others, observer)?;
+        let [here, there] = self.here_and_there(self.eye.steady, rows, others)?;
         Ok(is_positive(&here) && mean_is_times(&there, &here, TRANSFERS))
     }
 
     /// Whether what is visible in `rows` teaches less than [`TRANSFERS`] as much about the `others` as about rows like these: crops of
     /// some photographs say little about crops of others, in what is faint or in anything else. Rows under a perturbation still show
     /// what their class shows.
-    pub(super) fn show_other_things(
-        &self,
-        rows: &[usize],
-        others: &[usize],
-        observer: &dyn Observer,
-    ) -> Result<bool> {
+    pub(super) fn show_other_things(&self, rows: &[usize], others: &[usize]) -> Result<bool> {
         let Some(others) = &self.to_compare(rows, others) else {
             return Ok(false);
         };
-        let [here, there] = self.here_and_there(self.eye.grain, rows, others, observer)?;
+        let [here, there] = self.here_and_there(self.eye.grain, rows, others)?;
         Ok(mean_is_times(&here, &there, TRANSFERS.recip()))
     }
 
@@ -85,8 +72,8 @@ impl Ties<'_> {
 
     /// Those of the `others` whose classes `rows` teach: of another class they say nothing.
     fn of_their_classes(&self, rows: &[usize], others: &[usize]) -> Vec<usize> {
-        let taught = group::by_class(rows, self.labels, self.folds.classes);
-        let knows = |row: &usize| taught[self.labels[*row] as usize].0 >= group::LEAST;
+        let taught = group::by_class(rows, self.inquiry.labels);
+        let knows = |row: &usize| taught[self.inquiry.labels[*row] as usize].0 >= group::LEAST;
         others.iter().copied().filter(knows).collect()
     }
 
@@ -96,9 +83,8 @@ impl Ties<'_> {
         grain: &Grain<'_>,
         rows: &[usize],
         others: &[usize],
-        observer: &dyn Observer,
     ) -> Result<[Vec<f64>; 2]> {
-        let [lessons] = self.lessons(grain, [Colours::Own], rows, observer)?;
+        let [lessons] = self.lessons(grain, [Colours::Own], rows)?;
         Ok([rows, others].map(|rows| lessons.standard(rows)))
     }
 
@@ -109,17 +95,11 @@ impl Ties<'_> {
         grain: &Grain<'_>,
         colours: [Colours; N],
         rows: &[usize],
-        observer: &dyn Observer,
     ) -> Result<[View; N]> {
-        let mut teaches = vec![false; self.labels.len()];
+        let mut teaches = vec![false; self.inquiry.labels.len()];
         rows.iter().for_each(|&row| teaches[row] = true);
-        let learner = Learner {
-            grain,
-            folds: self.folds,
-            seed: self.seed,
-            observer,
-        };
-        learner.shown_in(colours, self.labels, |row| teaches[row])
+        let learner = self.inquiry.learner(grain);
+        learner.shown_in(colours, |row| teaches[row])
     }
 }
 
@@ -154,13 +134,12 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::tests::{Stripes, found};
     use super::*;
-    use crate::observe::Silent;
 
     #[test]
     fn rows_mislead_that_teach_what_the_rest_does_not_have() {
         let mislead = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
-            let faint = ties.faint(rows, &Silent)?.unwrap_or_default();
-            ties.mislead(rows, &faint, others, &Silent)
+            let faint = ties.faint(rows)?.unwrap_or_default();
+            ties.mislead(rows, &faint, others)
         };
         assert!(found(Stripes::OfClass, mislead));
         assert!(!found(Stripes::Drawn, mislead));
@@ -175,7 +154,7 @@ mod tests {
     #[test]
     fn rows_of_another_source_show_other_things() {
         let show = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
-            ties.show_other_things(rows, others, &Silent)
+            ties.show_other_things(rows, others)
         };
         assert!(found(Stripes::OfAnotherSource, show));
         assert!(!found(Stripes::OfClass, show), "the same things");
@@ -203,7 +182,7 @@ mod tests {
     #[test]
     fn rows_are_asked_about_their_own_classes_alone() {
         let asks_of_one = |ties: &Ties<'_>, rows: &[usize], others: &[usize]| {
-            let is_first = |row: &usize| ties.labels[*row] == 0;
+            let is_first = |row: &usize| ties.inquiry.labels[*row] == 0;
             let of_first: Vec<usize> = rows.iter().copied().filter(is_first).collect();
             let asked = ties.of_their_classes(&of_first, others);
             Ok(

@@ -17,7 +17,7 @@ use crate::detect::{Evidence, View};
 use crate::dvae::Dvae;
 use crate::observe::Observer;
 use crate::stats::ranks;
-use crate::{Error, Result, Seed, Settings};
+use crate::{Error, Labels, Result, Seed, Settings};
 
 use activation::{Clustering, Spectral};
 use agreement::{Agreement, Learner, TableEight};
@@ -113,9 +113,9 @@ pub fn audit(
     observer: &dyn Observer,
 ) -> Result<Audit> {
     let labels = dataset.labels();
-    let classes = dataset.class_names.len();
+    let labels = Labels::new(&labels, dataset.class_names.len());
     let begun = Instant::now();
-    let (evidence, decision, model) = match unanswerable(&labels, classes) {
+    let (evidence, decision, model) = match unanswerable(labels) {
         Some(decision) => (Evidence::default(), decision, None),
         None => {
             let model = match model {
@@ -128,7 +128,7 @@ pub fn audit(
                 seed: settings.seed.derive("rival", 0),
             };
             let judgement = rival.judge(&suspects, observer)?;
-            let decision = judgement.decision(&labels, classes);
+            let decision = judgement.decision(labels);
             let view = View {
                 name: rival.name(),
                 scores: judgement.scores,
@@ -152,7 +152,7 @@ pub fn audit(
 
 impl Judgement {
     /// In the terms of the product: the order of the scores, and no claim about the share of poison.
-    fn decision(&self, labels: &[u32], classes: usize) -> Decision {
+    fn decision(&self, labels: Labels<'_>) -> Decision {
         let verdict = match self.poisoned {
             true => Verdict::Poisoned,
             false => Verdict::Clean,
@@ -200,7 +200,7 @@ impl Judgement {
                 .zip(ranks(&self.scores))
                 .map(row)
                 .collect(),
-            classes: (0..classes as u32).map(class).collect(),
+            classes: (0..labels.classes as u32).map(class).collect(),
         }
     }
 }

@@ -156,7 +156,7 @@ impl Inputs {
                 f64::from(target.image(rows[i])[j]) / 255.0
             }),
             targets: Mat::from_fn(rows.len(), target.classes, |i, class| {
-                f64::from(u8::from(target.labels[rows[i]] as usize == class))
+                f64::from(target.labels[rows[i]] as usize == class)
             }),
         }
     }
