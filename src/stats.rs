@@ -97,7 +97,9 @@ fn matthews(flags: &[bool], truth: &[bool]) -> Option<f64> {
         .to_owned()
         .confusion_matrix(aview1(truth))
         .ok()?;
-    Some(f64::from(table.mcc())).filter(|value| value.is_finite())
+    // Rounding in f32 may leave it just outside.
+    let value = f64::from(table.mcc());
+    value.is_finite().then(|| value.clamp(-1.0, 1.0))
 }
 
 /// A part of the whole as a share; `None` of nothing.
@@ -232,10 +234,7 @@ mod tests {
             let flags: Vec<bool> = (0..rows)
                 .map(|row| row < poisoned || row % 10 == 0)
                 .collect();
-            let scores: Vec<f64> = flags
-                .iter()
-                .map(|&flag| f64::from(u8::from(flag)))
-                .collect();
+            let scores: Vec<f64> = flags.iter().map(|&flag| f64::from(flag)).collect();
             let got = Metrics::new(&flags, &scores, &truth);
             for (value, expected) in [got.accuracy, got.precision, got.f1].iter().zip(expected) {
                 assert!(
@@ -260,6 +259,20 @@ mod tests {
         let json = serde_json::to_string(&none).unwrap();
         assert!(json.contains("\"recall\":null"), "{json}");
         assert_eq!(serde_json::from_str::<Metrics>(&json).unwrap(), none);
+    }
+
+    #[test]
+    fn the_correlation_of_flag_and_truth_stays_within_one() {
+        let of = |flagged: fn(usize) -> bool| {
+            let truth: Vec<bool> = (0..3000).map(|row| row < 76).collect();
+            let flags: Vec<bool> = (0..3000).map(flagged).collect();
+            Metrics::new(&flags, &vec![0.0; 3000], &truth).matthews
+        };
+        assert_eq!(of(|row| row < 76), Some(1.0));
+        assert_eq!(of(|row| row >= 76), Some(-1.0));
+        let half = of(|row| row < 38).unwrap();
+        assert!((half - 0.7026).abs() < 1e-3, "{half}");
+        assert_eq!(of(|_| false), None);
     }
 
     #[test]
