@@ -213,8 +213,8 @@ mod tests {
             reason: "because".into(),
             ratio: Ratio {
                 estimate: 0.0,
-                low: 0.0,
-                high: 1.0,
+                lo95: 0.0,
+                hi95: 1.0,
             },
             rows: (0..100).map(row).collect(),
             classes: vec![],

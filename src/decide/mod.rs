@@ -62,9 +62,9 @@ pub struct Ratio {
     /// The estimate.
     pub estimate: f64,
     /// Lower end.
-    pub low: f64,
+    pub lo95: f64,
     /// Upper end.
-    pub high: f64,
+    pub hi95: f64,
 }
 
 /// What was decided of one readable row.

@@ -110,8 +110,8 @@ fn nothing_found(
 ) -> Decision {
     let ratio = Ratio {
         estimate: 0.0,
-        low: 0.0,
-        high: unseen,
+        lo95: 0.0,
+        hi95: unseen,
     };
     let row = |&score: &f64| RowDecision {
         flagged: false,
@@ -197,7 +197,7 @@ mod tests {
             let decision = decided(vec![group(|i| i % every == 0)], vec![]);
             assert_eq!(decision.verdict, Verdict::Poisoned, "{}", decision.reason);
             let ratio = decision.ratio;
-            assert!(ratio.low <= share && share <= ratio.high, "{ratio:?}");
+            assert!(ratio.lo95 <= share && share <= ratio.hi95, "{ratio:?}");
             assert!((0..ROWS).all(|i| decision.rows[i].flagged == i.is_multiple_of(every)));
         }
     }
@@ -271,8 +271,8 @@ mod tests {
         };
         let decision = decided_by(&evidence);
         let [all, some] = [0, 1].map(|class| decision.classes[class].ratio);
-        assert!(all.high == 1.0 && all.estimate < 1.0, "{all:?}");
-        assert!(some.high < 0.8 && some.low > 0.5, "{some:?}");
+        assert!(all.hi95 == 1.0 && all.estimate < 1.0, "{all:?}");
+        assert!(some.hi95 < 0.8 && some.lo95 > 0.5, "{some:?}");
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub(super) fn ratio(posteriors: &[f64], possible: &[bool], members: &[usize]) ->
     let expected: f64 = members.iter().map(|&i| posteriors[i]).sum();
     Ratio {
         estimate: expected / members.len().max(1) as f64,
-        low: interval(likely, members.len()).0,
-        high: interval(possible, members.len()).1,
+        lo95: interval(likely, members.len()).0,
+        hi95: interval(possible, members.len()).1,
     }
 }
 

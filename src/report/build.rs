@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    BadFileGroup, Class, ClassMetrics, Data, Interval, Report, SCHEMA, Timing, Tool, TruthMetrics,
-    ViewAuc, ViewSummary, folder,
+    BadFileGroup, Class, ClassMetrics, Data, Report, SCHEMA, Timing, Tool, TruthMetrics, ViewAuc,
+    ViewSummary, folder,
 };
 use crate::data::{Dataset, Defect, Status};
 use crate::decide::gate::{Exit, Unread, gate};
-use crate::decide::{ClassDecision, Decision, Ratio, Verdict};
+use crate::decide::{ClassDecision, Decision, Verdict};
 use crate::detect::Evidence;
 use crate::stats::{auc, quantiles};
 use crate::{Error, Result, Settings};
@@ -63,7 +63,7 @@ impl Report {
             verdict,
             reason: reason.clone(),
             gate,
-            poison_ratio: decision.ratio.into(),
+            poison_ratio: decision.ratio,
             classes: decision
                 .classes
                 .iter()
@@ -82,16 +82,6 @@ impl Report {
             },
             data,
         })
-    }
-}
-
-impl From<Ratio> for Interval {
-    fn from(ratio: Ratio) -> Self {
-        Self {
-            estimate: ratio.estimate,
-            lo95: ratio.low,
-            hi95: ratio.high,
-        }
     }
 }
 
@@ -137,7 +127,7 @@ fn summarise(class: &ClassDecision, dataset: &Dataset) -> Class {
         count: rows.clone().count(),
         unreadable: rows.filter(|row| is_unreadable(&row.status)).count(),
         flagged: class.flagged,
-        ratio: class.ratio.into(),
+        ratio: class.ratio,
         verdict: class.verdict,
     }
 }

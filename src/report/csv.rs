@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 
-use super::{Change, Interval, Report};
+use super::{Change, Report};
 use crate::data::{Dataset, Status};
-use crate::decide::{Decision, Verdict};
+use crate::decide::{Decision, Ratio, Verdict};
 use crate::detect::Evidence;
 
 /// Columns of `samples.csv`.
@@ -146,7 +146,7 @@ pub fn classes(report: &Report) -> Vec<u8> {
 /// What a report says, as one table: a line of the kind `drop`, one `class` each, and one `row` for each flagged one, which
 /// has no numbers.
 pub fn findings(report: &Report) -> Vec<u8> {
-    let share = |ratio: &Interval| [ratio.estimate, ratio.lo95, ratio.hi95].map(number);
+    let share = |ratio: &Ratio| [ratio.estimate, ratio.lo95, ratio.hi95].map(number);
     let counts = |kind: &str, name: &str, counts: [usize; 3], ratio, verdict: Verdict| {
         let mut cells = vec![kind.to_owned(), guard(name).into_owned()];
         cells.extend(counts.map(|count| count.to_string()));

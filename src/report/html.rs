@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::rendering::{LISTED, percent};
 use super::{Class, Report, ViewSummary};
+use crate::decide::Ratio;
 use crate::{Error, Result};
 
 /// The page; its name tells the engine to escape what is put into it.
@@ -76,7 +77,7 @@ pub fn render(report: &Report) -> Result<String> {
     template.render(Serde(&page)).map_err(failed)
 }
 
-fn interval(ratio: &super::Interval) -> String {
+fn interval(ratio: &Ratio) -> String {
     let [estimate, low, high] = [ratio.estimate, ratio.lo95, ratio.hi95].map(percent);
     format!("{estimate} ({low} to {high})")
 }

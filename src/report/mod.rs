@@ -22,8 +22,8 @@ mod timings;
 use serde::{Deserialize, Serialize};
 
 use crate::Settings;
-use crate::decide::Verdict;
 use crate::decide::gate::Gate;
+use crate::decide::{Ratio, Verdict};
 use crate::stats::Metrics;
 
 pub use change::{Change, psnr};
@@ -52,7 +52,7 @@ pub struct Report {
     /// What the gate made of it.
     pub gate: Gate,
     /// Share of poisoned rows.
-    pub poison_ratio: Interval,
+    pub poison_ratio: Ratio,
     /// The classes, by label.
     pub classes: Vec<Class>,
     /// The measurements on the readable rows.
@@ -104,17 +104,6 @@ pub struct Data {
     pub resized: usize,
 }
 
-/// A share with its 95 % interval, all in [0, 1].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// The estimate.
-    pub estimate: f64,
-    /// Lower end.
-    pub lo95: f64,
-    /// Upper end.
-    pub hi95: f64,
-}
-
 /// One class of the drop.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Class {
@@ -129,7 +118,7 @@ pub struct Class {
     /// Flagged rows.
     pub flagged: usize,
     /// Share of poisoned rows.
-    pub ratio: Interval,
+    pub ratio: Ratio,
     /// What the class is.
     pub verdict: Verdict,
 }

@@ -84,8 +84,8 @@ pub(crate) fn findings(dataset: &Dataset) -> (Evidence, Decision) {
     };
     let ratio = Ratio {
         estimate: 0.5,
-        low: 0.25,
-        high: 0.75,
+        lo95: 0.25,
+        hi95: 0.75,
     };
     let row = |k: usize| RowDecision {
         flagged: k % 2 == 1,

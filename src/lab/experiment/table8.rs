@@ -161,13 +161,13 @@ impl Experiment for Table8<'_> {
         write_truth(&self.flags(cell), ids(self.grounds.data()).zip(flags))?;
         let Ratio {
             estimate,
-            low,
-            high,
+            lo95,
+            hi95,
         } = audit.decision.ratio;
         Ok(Detected {
             verdict: audit.decision.verdict,
             metrics: audit.decision.against_all(&truth),
-            share: [estimate, low, high],
+            share: [estimate, lo95, hi95],
             seconds: begun.elapsed().as_secs_f64(),
         })
     }

@@ -175,8 +175,8 @@ impl Judgement {
             });
             let ratio = Ratio {
                 estimate: flagged as f64 / count.max(1) as f64,
-                low: 0.0,
-                high: 1.0,
+                lo95: 0.0,
+                hi95: 1.0,
             };
             (count, flagged, ratio)
         };
