@@ -11,7 +11,7 @@ use super::link::Ties;
 use super::self_training::{Ends, Start};
 use super::sharpen::Sharpener;
 use super::split::Gap;
-use super::{View, copies, sources};
+use super::{View, copies, loudest, sources};
 use crate::{Labels, Result};
 
 /// Linked groups that together hold less than one in this many rows explain nothing about the others.
@@ -103,7 +103,8 @@ impl Search<'_> {
         let ends = Ends::find(&profiles, &self.traces(), Start::Most, labels)?;
         self.sort(ends.apart(), &mut found)?;
         if self.exact && found.is_little(labels.len()) {
-            self.bring_out(sharpener, &ends.vague(), &mut found)?;
+            let loudest = loudest::groups(&profiles[1], self.loud)?;
+            self.bring_out(sharpener, &[ends.vague(), loudest].concat(), &mut found)?;
         }
         for _ in 0..LAYERS {
             let before = found.linked.len();
@@ -150,8 +151,7 @@ impl Search<'_> {
         }
     }
 
-    /// What can be brought out of the `vague` groups, as far as it is linked: networks look for a gap here, and find one between
-    /// any sources.
+    /// What can be brought out of the `vague` groups.
     fn bring_out(
         &self,
         sharpener: &Sharpener<'_>,
@@ -159,12 +159,8 @@ impl Search<'_> {
         found: &mut Found,
     ) -> Result<()> {
         for group in vague {
-            let Some(sharp) = sharpener.bring_out(group)? else {
-                continue;
-            };
-            let before = found.unlinked.len();
-            self.sort(vec![sharp], found)?;
-            found.unlinked.truncate(before);
+            let sharp = sharpener.bring_out(group)?;
+            self.sort(Vec::from_iter(sharp), found)?;
         }
         Ok(())
     }

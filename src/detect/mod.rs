@@ -22,6 +22,7 @@ mod inquiry;
 mod lens;
 mod linalg;
 mod link;
+mod loudest;
 mod loudness;
 mod matched;
 mod measure;

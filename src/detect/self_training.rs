@@ -22,6 +22,8 @@ const STARTS: [f64; 5] = [0.004, 0.03, 0.2, 0.5, 0.85];
 const ROUNDS: usize = 8;
 /// ...fewer where all probabilities together move by less than this.
 const SETTLED: f64 = 0.1;
+/// Most refinements where the number of rows is held.
+const HELD_ROUNDS: usize = 6;
 /// Groups that share this much of their rows are one.
 const ALIKE: f64 = 0.95;
 /// A group that is no farther from the rest than self-training has to put it is none at all...
@@ -126,6 +128,28 @@ pub(super) fn refine(
         }
         carries = split.group.members;
     }
+}
+
+/// Trains discriminants on `count` rows, each on those that the last one puts highest.
+pub(super) fn settled(profile: &Profile, mut carries: Vec<f64>, count: usize) -> Result<Vec<f64>> {
+    for _ in 0..HELD_ROUNDS {
+        let next = highest(&profile.scores(&carries)?, count);
+        let is_settled = next == carries;
+        carries = next;
+        if is_settled {
+            break;
+        }
+    }
+    Ok(carries)
+}
+
+/// Ones for the `count` rows of the highest scores.
+pub(super) fn highest(scores: &[f64], count: usize) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let mut carries = vec![0.0; scores.len()];
+    order[..count].iter().for_each(|&row| carries[row] = 1.0);
+    carries
 }
 
 #[cfg(test)]

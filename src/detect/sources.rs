@@ -10,7 +10,7 @@ use super::discriminant::Profile;
 use super::group::Group;
 use super::linalg::Rows;
 use super::net;
-use super::self_training::refine;
+use super::self_training::{highest, refine, settled};
 use super::split::Gap;
 use crate::mixture::Anchor;
 use crate::{Labels, Result};
@@ -19,8 +19,6 @@ use crate::{Labels, Result};
 const DIRECTIONS: usize = 4;
 /// Shares of the rows that it starts from, and holds at first.
 const SHARES: [f64; 4] = [0.05, 0.1, 0.2, 0.4];
-/// Most refinements with that share.
-const ROUNDS: usize = 6;
 /// What may be the other source once the share is free. It need not be as far away as what a trace shows, where natural rows have a
 /// slope.
 const ANCHOR: Anchor = Anchor {
@@ -59,28 +57,6 @@ pub(super) fn apart(profile: &Profile, levels: &Rows, labels: Labels<'_>) -> Res
     Ok(groups
         .filter(teaches)
         .min_by(|a, b| a.doubt.total_cmp(&b.doubt)))
-}
-
-/// Trains discriminants on `count` rows, each on those that the last one puts highest.
-fn settled(profile: &Profile, mut carries: Vec<f64>, count: usize) -> Result<Vec<f64>> {
-    for _ in 0..ROUNDS {
-        let next = highest(&profile.scores(&carries)?, count);
-        let is_settled = next == carries;
-        carries = next;
-        if is_settled {
-            break;
-        }
-    }
-    Ok(carries)
-}
-
-/// Ones for the `count` rows of the highest scores.
-fn highest(scores: &[f64], count: usize) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
-    let mut carries = vec![0.0; scores.len()];
-    order[..count].iter().for_each(|&row| carries[row] = 1.0);
-    carries
 }
 
 #[cfg(test)]
