@@ -200,6 +200,7 @@ fn home(name: &str) -> &str {
     match name {
         "Error" | "Result" => "error",
         "Seed" => "rng",
+        "Labels" => "labels",
         "Config" | "Settings" => "settings",
         module => module,
     }
