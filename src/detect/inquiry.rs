@@ -16,6 +16,17 @@ pub(super) struct Inquiry<'a> {
 }
 
 impl<'a> Inquiry<'a> {
+    /// Of seed 0, watched by nobody.
+    #[cfg(test)]
+    pub(super) fn unwatched(labels: Labels<'a>, folds: &'a Folds) -> Self {
+        Self {
+            labels,
+            folds,
+            seed: Seed(0),
+            observer: &crate::observe::Silent,
+        }
+    }
+
     /// What trains networks that see this `grain` of the rows.
     pub(super) fn learner(self, grain: &'a Grain<'a>) -> Learner<'a> {
         let inquiry = self;

@@ -263,7 +263,6 @@ mod tests {
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
     use crate::Labels;
-    use crate::observe::Silent;
 
     const ROWS: usize = 600;
 
@@ -279,12 +278,8 @@ mod tests {
         let coefficients = Coefficients::of(ROWS, SIZE, &read);
         let grain = Grain::new(&coefficients, Band::Faint);
         let labels = Labels::new(&labels, 2);
-        let inquiry = Inquiry {
-            labels,
-            folds: &Folds::draw(labels, Seed(0)),
-            seed: Seed(0),
-            observer: &Silent,
-        };
+        let folds = Folds::draw(labels, Seed(0));
+        let inquiry = Inquiry::unwatched(labels, &folds);
         inquiry.learner(&grain).taught(teaches).unwrap().scores
     }
 

@@ -231,7 +231,6 @@ mod tests {
     use super::super::lens::Band;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
-    use crate::observe::Silent;
     use crate::{Labels, Seed};
     use rand_distr::{Distribution, StandardNormal};
 
@@ -279,12 +278,7 @@ mod tests {
             profile: &Profile::new(&features, &folds),
             labelled: &[&view],
             grain: &Grain::new(&coefficients, Band::Faint),
-            inquiry: Inquiry {
-                labels,
-                folds: &folds,
-                seed: Seed(0),
-                observer: &Silent,
-            },
+            inquiry: Inquiry::unwatched(labels, &folds),
         })
     }
 

@@ -140,7 +140,6 @@ mod tests {
     use super::super::spectrum::Spectrum;
     use super::super::striped::{DIM, SIZE, smooth_pictures};
     use super::*;
-    use crate::observe::Silent;
     use crate::{Labels, Seed};
     use rand::RngExt;
 
@@ -238,12 +237,8 @@ mod tests {
         let contrast = Grain::contrast(&coefficients);
         let bold = Grain::bold(&coefficients, Seed(0));
         let labels = Labels::new(&labels, 2);
-        let inquiry = Inquiry {
-            labels,
-            folds: &Folds::draw(labels, Seed(0)),
-            seed: Seed(0),
-            observer: &Silent,
-        };
+        let folds = Folds::draw(labels, Seed(0));
+        let inquiry = Inquiry::unwatched(labels, &folds);
         let spectrum = Spectrum::new(&coefficients).unwrap();
         let ties = Ties {
             views: &[],
